@@ -1,0 +1,71 @@
+"""Preference alignment for video language models, on top of TRL.
+
+The public names load on first use, so that `import vidalign` costs nothing and a project that wants one loss imports
+torch only.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vidalign.families import lora_preset
+    from vidalign.losses import cpo_loss, dpop_loss, simper_loss, simpo_loss, synpo_loss
+    from vidalign.trainers.dpo import VideoDPOConfig, VideoDPOTrainer
+    from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
+    from vidalign.trainers.synpo import SynPOConfig, SynPOTrainer
+    from vidalign.video import Video, clips, probe, read_audio, read_video
+
+__version__ = "0.1.0.dev0"
+
+_MODULE_OF = {
+    "SynPOConfig": "vidalign.trainers.synpo",
+    "SynPOTrainer": "vidalign.trainers.synpo",
+    "Video": "vidalign.video",
+    "VideoDPOConfig": "vidalign.trainers.dpo",
+    "VideoDPOTrainer": "vidalign.trainers.dpo",
+    "VideoSFTConfig": "vidalign.trainers.sft",
+    "VideoSFTTrainer": "vidalign.trainers.sft",
+    "clips": "vidalign.video",
+    "cpo_loss": "vidalign.losses",
+    "dpop_loss": "vidalign.losses",
+    "lora_preset": "vidalign.families",
+    "probe": "vidalign.video",
+    "read_audio": "vidalign.video",
+    "read_video": "vidalign.video",
+    "simper_loss": "vidalign.losses",
+    "simpo_loss": "vidalign.losses",
+    "synpo_loss": "vidalign.losses",
+}
+
+__all__ = [
+    "SynPOConfig",
+    "SynPOTrainer",
+    "Video",
+    "VideoDPOConfig",
+    "VideoDPOTrainer",
+    "VideoSFTConfig",
+    "VideoSFTTrainer",
+    "__version__",
+    "clips",
+    "cpo_loss",
+    "dpop_loss",
+    "lora_preset",
+    "probe",
+    "read_audio",
+    "read_video",
+    "simper_loss",
+    "simpo_loss",
+    "synpo_loss",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,256 @@
+"""Preference objectives as pure functions of log-probabilities.
+
+Every function is unreduced: it returns one loss per pair, `[B]`, and the caller takes the mean. `logps [B, T]` are the
+log-probabilities of the completion's tokens and `mask [B, T]` marks them; chosen and rejected may have different `T`.
+
+Three rules hold throughout:
+
+- **Precision.** Inputs below float32 are computed in float32, because a bf16 sum over a thousand tokens loses its last
+  tokens. The result is float32, or float64 where the inputs are.
+- **Padding.** What stands in `logps` where the mask is 0 is never read, so `nan` and `-inf` there reach neither the loss
+  nor the gradient.
+- **Empty completions.** A mean over no tokens does not exist. A pair in which either completion is fully masked has
+  nothing to compare: its loss is 0 and its gradient zero.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = [
+    "SYNPO_VARIANTS",
+    "cpo_loss",
+    "dpop_loss",
+    "mean_logps",
+    "simper_loss",
+    "simpo_loss",
+    "synpo_loss",
+]
+
+SYNPO_VARIANTS = ("synpo", "v1", "v2", "v3", "v4", "v5")
+
+
+def _float(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _clean(logps: Tensor, mask: Tensor) -> Tensor:
+    """`logps [B, T]` in at least float32, 0 where `mask [B, T]` is 0."""
+    if logps.shape != mask.shape:
+        raise ValueError(
+            f"logps {tuple(logps.shape)} and mask {tuple(mask.shape)} differ in shape; log-probabilities of the next "
+            "token go with the mask of that next token, `mask[:, 1:]`"
+        )
+    # Filled before any exp or sum: 0 * nan is nan, in the backward pass as well.
+    return _float(logps).masked_fill(~mask.bool(), 0.0)
+
+
+def _mean(values: Tensor, mask: Tensor) -> Tensor:
+    return (values * mask.bool()).sum(-1) / mask.bool().sum(-1).clamp(min=1)
+
+
+def _drop_empty(losses: Tensor, chosen_mask: Tensor, rejected_mask: Tensor) -> Tensor:
+    return losses.masked_fill(~(chosen_mask.bool().any(-1) & rejected_mask.bool().any(-1)), 0.0)
+
+
+def mean_logps(logps: Tensor, mask: Tensor) -> Tensor:
+    """Length-normalised log-probability of each completion, whose `exp` is the geometric mean of its token
+    probabilities (the inverse perplexity).
+
+    Args:
+        logps: `[B, T]`, log-probability of each token, in nats.
+        mask: `[B, T]`, 1 on the completion's tokens.
+
+    Returns:
+        `[B]`, in nats per token; 0 for an empty completion.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    return _mean(_clean(logps, mask), mask)
+
+
+def synpo_loss(
+    chosen_logps: Tensor,
+    rejected_logps: Tensor,
+    chosen_mask: Tensor,
+    rejected_mask: Tensor,
+    *,
+    alpha: float = 30.0,
+    beta: float = 0.2,
+    variant: str = "synpo",
+) -> Tensor:
+    """SynPO (Dang et al. 2025, arXiv:2506.00835, Eq. 4) and its variants (Table 8); reference-free.
+
+    With `S(y)` the vector of token probabilities, an overline the mean over tokens, and `g(y) = exp(mean log S(y))`:
+
+    | variant | objective |
+    |---|---|
+    | `synpo` | `-σ(α g(y_w) - α g(y_l)) - β mean S(y_w)` |
+    | `v1` | `-σ(α g(y_w) - α g(y_l))` |
+    | `v2` | `-σ(α g(y_w) - α g(y_l)) - β mean log S(y_w)` |
+    | `v3` | `-σ(α mean S(y_w) - α mean S(y_l)) - β mean S(y_w)` |
+    | `v4` | `-σ(α mean S(y_w) - α mean S(y_l)) - β mean log S(y_w)` |
+    | `v5` | `-(α g(y_w) - α g(y_l)) - β mean S(y_w)`, with α = 1 in the paper |
+
+    There is no logarithm around the sigmoid. The paper's Table 4 lists the same variants but has lost some overlines.
+
+    Limiting cases: `beta=0` gives v1; `alpha=0` leaves `-1/2` and the language term; v5 with `alpha=1, beta=0` is SimPER.
+
+    Args:
+        chosen_logps, rejected_logps: `[B, T]`, log-probability of each token, in nats.
+        chosen_mask, rejected_mask: `[B, T]`, 1 on the completion's tokens, its EOS included.
+        alpha: slope of the ranking term, ≥ 0. The paper searches 20, 30, 50.
+        beta: weight of the language term, ≥ 0. The paper searches 0.1, 0.2, 0.3.
+        variant: one of `SYNPO_VARIANTS`.
+
+    Returns:
+        `[B]`; for `synpo` between `-1 - beta` and 0.
+
+    Raises:
+        ValueError: if the variant is not known, or logps and mask differ in shape.
+    """
+    if variant not in SYNPO_VARIANTS:
+        raise ValueError(
+            f"variant={variant!r} is not a SynPO variant; choose one of {', '.join(SYNPO_VARIANTS)}"
+        )
+    chosen, rejected = _clean(chosen_logps, chosen_mask), _clean(rejected_logps, rejected_mask)
+    chosen_mean, rejected_mean = _mean(chosen, chosen_mask), _mean(rejected, rejected_mask)  # mean log S(y)
+    chosen_mean_p = _mean(chosen.exp(), chosen_mask)  # mean S(y_w)
+
+    if variant in ("v3", "v4"):
+        margin = alpha * chosen_mean_p - alpha * _mean(rejected.exp(), rejected_mask)
+    else:
+        margin = alpha * chosen_mean.exp() - alpha * rejected_mean.exp()
+    ranking = margin if variant == "v5" else torch.sigmoid(margin)
+
+    if variant == "v1":
+        losses = -ranking
+    else:
+        language = chosen_mean if variant in ("v2", "v4") else chosen_mean_p
+        losses = -(ranking + beta * language)  # SynPO Eq. 4
+    return _drop_empty(losses, chosen_mask, rejected_mask)
+
+
+def simpo_loss(
+    chosen_logps: Tensor,
+    rejected_logps: Tensor,
+    chosen_mask: Tensor,
+    rejected_mask: Tensor,
+    *,
+    beta: float = 2.0,
+    gamma: float = 0.5,
+) -> Tensor:
+    """SimPO (Meng et al. 2024, arXiv:2405.14734, Eq. 6): length-normalised and reference-free, with a target margin.
+
+    `gamma` is the paper's γ, as `simpo_gamma` in TRL, not the ratio γ/β that SimPO's released configurations hold.
+
+    Limiting case: `gamma=0` on completions of equal length n is `cpo_loss` with `beta/n` and no NLL term.
+
+    Args:
+        chosen_logps, rejected_logps: `[B, T]`, log-probability of each token, in nats.
+        chosen_mask, rejected_mask: `[B, T]`, 1 on the completion's tokens.
+        beta: scale of the reward `beta * mean logp`, > 0; 2.0 to 2.5 in the paper.
+        gamma: target reward margin, ≥ 0; 0.3 to 1.6 in the paper.
+
+    Returns:
+        `[B]`, ≥ 0.
+
+    Raises:
+        ValueError: if logps and mask differ in shape.
+    """
+    chosen_rewards = beta * mean_logps(chosen_logps, chosen_mask)
+    rejected_rewards = beta * mean_logps(rejected_logps, rejected_mask)
+    losses = -F.logsigmoid(chosen_rewards - rejected_rewards - gamma)  # SimPO Eq. 6
+    return _drop_empty(losses, chosen_mask, rejected_mask)
+
+
+def cpo_loss(
+    chosen_logps: Tensor,
+    rejected_logps: Tensor,
+    chosen_mask: Tensor,
+    rejected_mask: Tensor,
+    *,
+    beta: float = 0.1,
+    nll_weight: float = 1.0,
+) -> Tensor:
+    """CPO (Xu et al. 2024, arXiv:2401.08417): reference-free DPO on summed log-probabilities, plus the chosen's NLL.
+
+    The NLL is a mean per token, as in the authors' code and in TRL (`cpo_alpha`), where the paper writes the sequence's
+    sum. TRL takes that mean over all tokens of the batch; here each completion has its own, so that the loss of a pair
+    does not depend on its neighbours. The two agree where the chosen completions are equally long.
+
+    Limiting cases: `nll_weight=0` is DPO with a uniform reference; `beta=0` leaves `log 2` and the NLL.
+
+    Args:
+        chosen_logps, rejected_logps: `[B, T]`, log-probability of each token, in nats.
+        chosen_mask, rejected_mask: `[B, T]`, 1 on the completion's tokens.
+        beta: scale of the reward `beta * sum logp`, > 0.
+        nll_weight: weight of the NLL term, ≥ 0.
+
+    Returns:
+        `[B]`, ≥ 0.
+
+    Raises:
+        ValueError: if logps and mask differ in shape.
+    """
+    chosen, rejected = _clean(chosen_logps, chosen_mask), _clean(rejected_logps, rejected_mask)
+    pi_logratios = chosen.sum(-1) - rejected.sum(-1)
+    preference = -F.logsigmoid(beta * pi_logratios)  # CPO, L_prefer
+    nll = -_mean(chosen, chosen_mask)  # CPO, L_NLL
+    return _drop_empty(preference + nll_weight * nll, chosen_mask, rejected_mask)
+
+
+def simper_loss(
+    chosen_logps: Tensor, rejected_logps: Tensor, chosen_mask: Tensor, rejected_mask: Tensor
+) -> Tensor:
+    """SimPER (Xiao et al. 2025, arXiv:2502.00883): the difference of inverse perplexities; no hyperparameters.
+
+    Limiting case: `synpo_loss` with `variant="v5", alpha=1, beta=0`.
+
+    Args:
+        chosen_logps, rejected_logps: `[B, T]`, log-probability of each token, in nats.
+        chosen_mask, rejected_mask: `[B, T]`, 1 on the completion's tokens.
+
+    Returns:
+        `[B]`, between -1 and 1.
+
+    Raises:
+        ValueError: if logps and mask differ in shape.
+    """
+    chosen_mean = mean_logps(chosen_logps, chosen_mask)
+    rejected_mean = mean_logps(rejected_logps, rejected_mask)
+    losses = -chosen_mean.exp() + rejected_mean.exp()  # SimPER objective
+    return _drop_empty(losses, chosen_mask, rejected_mask)
+
+
+def dpop_loss(
+    chosen_logps: Tensor,
+    rejected_logps: Tensor,
+    ref_chosen_logps: Tensor,
+    ref_rejected_logps: Tensor,
+    *,
+    beta: float = 0.1,
+    lambda_: float = 50.0,
+) -> Tensor:
+    """DPO-Positive (Pal et al. 2024, arXiv:2402.13228, Eq. 3): DPO that pays for a falling chosen likelihood.
+
+    Limiting cases: `lambda_=0` is DPO, and so is any `lambda_` for a pair whose chosen is at least as likely as under
+    the reference. At the reference itself the penalty's gradient is 0.
+
+    Args:
+        chosen_logps, rejected_logps: `[B]`, log-probability of each completion under the policy, summed, in nats.
+        ref_chosen_logps, ref_rejected_logps: `[B]`, the same under the reference.
+        beta: strength of the tie to the reference, > 0.
+        lambda_: weight of the penalty within the reward, ≥ 0; 50 in the paper. It is a multiple of a difference
+            between sequences, so that long captions may need less (SynPO Table 7 searches 5, 10, 25, 50).
+
+    Returns:
+        `[B]`, ≥ 0.
+    """
+    chosen_logratios = _float(chosen_logps) - _float(ref_chosen_logps)
+    rejected_logratios = _float(rejected_logps) - _float(ref_rejected_logps)
+    penalty = torch.relu(-chosen_logratios)  # max(0, log π_ref(y_w) / π(y_w))
+    return -F.logsigmoid(beta * (chosen_logratios - rejected_logratios - lambda_ * penalty))  # DPOP Eq. 3
