@@ -1,0 +1,33 @@
+"""Video and audio files -> frames, samples and windows, with their true times. Decoded by PyAV, each file once."""
+
+from .audio import read_audio
+from .clips import clips
+from .errors import (
+    DamagedVideo,
+    DamagedVideoWarning,
+    InvalidWindow,
+    NoAudioStream,
+    NoVideoStream,
+    VideoError,
+    VideoNotFound,
+)
+from .probe import VideoInfo, probe
+from .read import Video, read_video
+from .size import fit_size
+
+__all__ = [
+    "DamagedVideo",
+    "DamagedVideoWarning",
+    "InvalidWindow",
+    "NoAudioStream",
+    "NoVideoStream",
+    "Video",
+    "VideoError",
+    "VideoInfo",
+    "VideoNotFound",
+    "clips",
+    "fit_size",
+    "probe",
+    "read_audio",
+    "read_video",
+]
