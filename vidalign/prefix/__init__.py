@@ -1,0 +1,20 @@
+"""Rows that share a video and a prompt, computed once: exact log-probabilities at the cost of one prefix.
+
+Token logits that a model scales or caps after its head are left to the caller (TRL's fused head does it).
+"""
+
+from vidalign.prefix.encoder import MediaEncoder
+from vidalign.prefix.forward import RowBatch, SelfCheckError, SharedPrefix, token_logps
+from vidalign.prefix.layout import PackedGroup, PackedLayout, SharedPrefixError, pack_rows
+
+__all__ = [
+    "MediaEncoder",
+    "PackedGroup",
+    "PackedLayout",
+    "RowBatch",
+    "SelfCheckError",
+    "SharedPrefix",
+    "SharedPrefixError",
+    "pack_rows",
+    "token_logps",
+]

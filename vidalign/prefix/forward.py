@@ -1,0 +1,249 @@
+"""One forward for a batch of rows: each prefix once (packed), or each row by itself (for comparison)."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from vidalign.families import family_of
+from vidalign.families.family import Family, Media
+from vidalign.prefix.attention import LAYOUT, install, packed_forward
+from vidalign.prefix.encoder import MediaEncoder
+from vidalign.prefix.layout import PackedLayout, SharedPrefixError, pack_rows
+
+TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4, torch.bfloat16: 6e-2, torch.float16: 2e-2}
+"""Largest relative difference (Frobenius) of hidden states that the self-check lets pass, by compute dtype. A wrong
+position or a wrong mask gives differences near 1."""
+
+
+class SelfCheckError(RuntimeError):
+    """The packed forward and the separate rows do not agree."""
+
+
+@dataclass
+class RowBatch:
+    """Rows of a batch, each prompt's media once.
+
+    input_ids, attention_mask, labels: [B, L]; labels are -100 where nothing is scored.
+    group: [B] number of the media that a row belongs to: an index into `media`.
+    media: one dictionary of processor tensors per group; empty for text.
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    labels: torch.Tensor
+    group: torch.Tensor
+    media: Sequence[Media]
+
+
+class SharedPrefix:
+    """Runs a model on rows that share prefixes.
+
+    Args:
+        model: a transformers model with a language-model head (not wrapped by PEFT; its layers may carry adapters).
+        share: False runs every row by itself with the model's own forward, the media repeated for each.
+        self_check: at the first forward, compare both ways on the first group and raise if they differ.
+        backend: "sdpa", "flex" or "flash" (see `vidalign.prefix.attention`).
+        encoder: shared between a policy and its reference, so that a frozen tower runs once for both.
+        run_idle_towers: run the towers on a dummy when a batch has no media, as sharded and distributed training
+            needs when other ranks have some.
+
+    Raises:
+        UnknownFamilyError: the model's family is not known.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        share: bool = True,
+        self_check: bool = True,
+        backend: str = "sdpa",
+        encoder: MediaEncoder | None = None,
+        run_idle_towers: bool = False,
+    ) -> None:
+        # Weak: the model will own us through its forward, and a cycle would keep it in memory after training.
+        self._model = weakref.ref(model)
+        self.family: Family = family_of(model)
+        self.share = share
+        self.encoder = encoder if encoder is not None else MediaEncoder(self.family)
+        self.run_idle_towers = run_idle_towers
+        self._check_due = self_check and share
+        self._media_tokens = self.family.media_token_ids(model.config)
+        parameters = inspect.signature(type(model.base_model).forward).parameters
+        self._takes_token_types = "mm_token_type_ids" in parameters
+        if share:
+            install(model.config.get_text_config(), backend)
+
+    def pack(self, rows: RowBatch) -> PackedLayout:
+        """The packed layout of the rows, on their device."""
+        return pack_rows(rows.input_ids, rows.attention_mask, rows.labels, rows.group, self._media_tokens)
+
+    def packed_hidden_states(self, rows: RowBatch, layout: PackedLayout, **options: Any) -> tuple[torch.Tensor, Any]:
+        """Hidden states that predict the scored tokens.
+
+        Returns:
+            ([S, H] in the order of `layout.index`, the backbone's own output for the packed sequence).
+        """
+        if self._check_due:
+            self._check_due = False
+            self._self_check(rows)
+        backbone = self._backbone()
+        media = [rows.media[number] for number in layout.group_ids]
+        features = self.encoder(backbone, media)
+        if features is not None:
+            options["mm_encoder_outputs"] = features
+        idle = self._idle_towers(backbone) if features is None else None
+        with packed_forward():
+            output = backbone(
+                input_ids=layout.input_ids[None],
+                position_ids=self._positions(backbone, layout, media),
+                use_cache=False,
+                **{LAYOUT: layout},
+                **options,
+            )
+        hidden = output.last_hidden_state[0]
+        if idle is not None:
+            hidden = hidden + idle.to(hidden.dtype)
+        return hidden.index_select(0, layout.index.to(hidden.device)), output
+
+    def separate_inputs(self, rows: RowBatch) -> dict[str, torch.Tensor]:
+        """The rows as the model's own forward takes them: every row with a copy of its media."""
+        numbers = rows.group.tolist()
+        inputs: dict[str, torch.Tensor] = {"input_ids": rows.input_ids, "attention_mask": rows.attention_mask}
+        present = [rows.media[number] for number in numbers if rows.media[number]]
+        if present:
+            inputs.update(self.family.merge(present))
+            if self._takes_token_types:
+                inputs["mm_token_type_ids"] = self._token_types(rows.input_ids)
+        return inputs
+
+    def _backbone(self) -> Any:
+        model = self._model()
+        if model is None:
+            raise RuntimeError("the model of this SharedPrefix has been deleted")
+        return model.base_model
+
+    def _token_types(self, input_ids: torch.Tensor) -> torch.Tensor:
+        config = self._backbone().config
+        types = torch.zeros_like(input_ids)
+        types[input_ids == getattr(config, "image_token_id", -1)] = 1
+        types[input_ids == getattr(config, "video_token_id", -1)] = 2
+        return types
+
+    def _positions(self, backbone: Any, layout: PackedLayout, media: Sequence[Media]) -> torch.Tensor:
+        """Position ids [..., 1, N]: a suffix goes on where its prefix ends, as if it stood there alone."""
+        pieces = []
+        for group, own_media in zip(layout.groups, media, strict=True):
+            ids = layout.input_ids[None, group.start : group.start + group.prefix]
+            if group.prefix:
+                prefix = self.family.positions(backbone, ids, own_media)
+            else:
+                prefix = self.family.positions(backbone, layout.input_ids[None, :1], {})[..., :0]
+            pieces.append(prefix)
+            following = int(prefix.max()) + 1 if group.prefix else 0
+            for length in group.suffixes:
+                if length:
+                    own = torch.arange(following, following + length, device=prefix.device, dtype=prefix.dtype)
+                    pieces.append(own.expand(*prefix.shape[:-1], length))
+        return torch.cat(pieces, dim=-1)
+
+    def _idle_towers(self, backbone: Any) -> torch.Tensor | None:
+        """Zero, connected to the parameters of every tower, so that their collectives run on this rank too."""
+        if not (self.run_idle_towers and self.family.vision_tower):
+            return None
+        reference = next(backbone.parameters())
+        dummy = {
+            name: tensor.to(reference.device) for name, tensor in self.family.dummy_media(backbone.config).items()
+        }
+        features = self.family.media_features(backbone, dummy)
+        total = sum(tensor.float().sum() for tensor in _tensors(features))
+        return torch.as_tensor(total, device=reference.device).nan_to_num() * 0
+
+    def _self_check(self, rows: RowBatch) -> None:
+        model = self._model()
+        assert model is not None
+        first = int(rows.group[0])
+        chosen = (rows.group == first).nonzero().flatten()
+        part = RowBatch(
+            input_ids=rows.input_ids[chosen],
+            attention_mask=rows.attention_mask[chosen],
+            labels=rows.labels[chosen],
+            group=torch.zeros_like(rows.group[chosen]),
+            media=[rows.media[first]],
+        )
+        layout = self.pack(part)
+        if not len(layout.index):
+            self._check_due = True
+            return
+        with _evaluation(model), torch.no_grad():
+            packed, _ = self.packed_hidden_states(part, layout)
+            hidden = model.base_model(**self.separate_inputs(part), use_cache=False).last_hidden_state
+        separate = hidden[layout.row.to(hidden.device), layout.column.to(hidden.device)]
+        difference = float((packed.float() - separate.float()).norm() / separate.float().norm().clamp(min=1e-12))
+        dtype = torch.get_autocast_dtype(packed.device.type) if torch.is_autocast_enabled() else packed.dtype
+        if not difference <= TOLERANCE.get(dtype, 1e-4):
+            raise SelfCheckError(
+                f"{type(model).__name__}: the shared prefix changes the hidden states by {difference:.1e} (relative), "
+                f"more than {TOLERANCE.get(dtype, 1e-4):.0e} for {dtype}. The packed forward is not exact for this "
+                "model, so it was stopped before it could train on it. Set share_prefix=False to go on with separate "
+                "rows, and please report the model and the versions."
+            )
+
+
+@contextlib.contextmanager
+def _evaluation(model: nn.Module) -> Iterator[None]:
+    """Without dropout for a while; each module gets its own mode back."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        if value.is_floating_point():
+            yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _tensors(item)
+
+
+def token_logps(model: Any, rows: RowBatch, *, prefix: SharedPrefix | None = None) -> torch.Tensor:
+    """Per-token log-probabilities in the shifted row layout, without any trainer.
+
+    Args:
+        model: a transformers model with a language-model head.
+        rows: the batch.
+        prefix: reuse one (it remembers its self-check); by default one is made with the defaults.
+
+    Returns:
+        [B, L - 1] float32; 0 where `labels` is -100.
+    """
+    prefix = prefix if prefix is not None else SharedPrefix(model)
+    head = model.get_output_embeddings()
+    if prefix.share:
+        layout = prefix.pack(rows)
+        hidden, _ = prefix.packed_hidden_states(rows, layout)
+        logps = head(hidden).float().log_softmax(-1).gather(-1, layout.labels[:, None].to(hidden.device))[:, 0]
+        return layout.to_rows(logps)
+    hidden = model.base_model(**prefix.separate_inputs(rows), use_cache=False).last_hidden_state[:, :-1]
+    labels = rows.labels[:, 1:]
+    logps = head(hidden).float().log_softmax(-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return logps.masked_fill(labels == -100, 0)
+
+
+__all__ = ["RowBatch", "SelfCheckError", "SharedPrefix", "SharedPrefixError", "token_logps"]

@@ -1,0 +1,199 @@
+"""The rows that everything here reads: which columns, which media, and what is wrong with the first bad ones.
+
+Media are paths in a `videos` column (also one path in `video`), file contents as bytes, or `{"path", "bytes"}` as
+`datasets` stores them; images stand in `images`, as in TRL. Imports neither torch nor av.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+COMPLETIONS: dict[str, tuple[str, ...]] = {
+    "preference": ("chosen", "rejected"),
+    "supervised": ("completion",),
+}
+"""Columns that hold responses, by kind of dataset."""
+
+_SHOWN = 5
+
+
+class BadRows(ValueError):
+    """A dataset with rows that cannot be trained on. The message names the first of them."""
+
+
+@dataclass(frozen=True)
+class MediaFolder:
+    """The folder that relative media paths start from, and the others that the user allows.
+
+    root: default the current folder. allow: further folders, by name, that paths may lead into.
+    """
+
+    root: str | os.PathLike[str] | None = None
+    allow: tuple[str, ...] = ()
+
+    def resolve(self, path: str) -> str:
+        """Absolute path of a medium.
+
+        Raises:
+            ValueError: a URL, or a path that leaves the folder.
+        """
+        if "://" in path:
+            raise ValueError(f"{path!r} is a URL; download it and give the path of the file")
+        root = os.path.abspath(self.root if self.root is not None else os.curdir)
+        # normpath, not realpath: a link inside the folder to a data disk is the user's own decision.
+        full = os.path.normpath(os.path.join(root, os.path.expanduser(path)))
+        for folder in (root, *(os.path.abspath(os.path.expanduser(name)) for name in self.allow)):
+            if full == folder or full.startswith(folder.rstrip(os.sep) + os.sep):
+                return full
+        raise ValueError(
+            f"{path!r} lies outside {root!r}; set media_root to the folder that holds the media, or name the folder in "
+            "media_allow"
+        )
+
+    def locate(self, medium: Any) -> str | bytes:
+        """A path that exists and is not empty, or the bytes themselves.
+
+        Raises:
+            ValueError: not a medium, outside the folder, missing, or empty.
+        """
+        if isinstance(medium, Mapping):
+            medium = medium.get("bytes") or medium.get("path")
+        if isinstance(medium, (bytes, bytearray, memoryview)):
+            if not len(medium):
+                raise ValueError("holds zero bytes")
+            return bytes(medium)
+        if isinstance(medium, os.PathLike):
+            medium = os.fspath(medium)
+        if not isinstance(medium, str) or not medium:
+            raise ValueError(f"holds {type(medium).__name__} {medium!r:.40}, which is neither a path nor bytes")
+        full = self.resolve(medium)
+        try:
+            size = os.path.getsize(full)
+        except OSError:
+            hint = "" if os.path.isabs(medium) else " (relative paths start at media_root)"
+            raise ValueError(f"{full!r} does not exist{hint}") from None
+        if os.path.isdir(full):
+            raise ValueError(f"{full!r} is a folder; give the path of a file")
+        if not size:
+            raise ValueError(f"{full!r} is empty (0 bytes); fetch it again or drop the row")
+        return full
+
+
+def media_of(row: Mapping[str, Any], kind: str) -> list[Any]:
+    """The media of a row in order; `kind` is "video" or "image"."""
+    if row.get(kind) is not None:
+        return [row[kind]]
+    return list(row.get(f"{kind}s") or [])
+
+
+def without_nulls(value: Any) -> Any:
+    """Drops the keys that Arrow filled with None to make content blocks of different kinds one type."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def is_messages(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes)) and bool(len(value))
+
+
+def text_of(value: Any) -> str:
+    """All the text of a string or of a list of messages."""
+    if isinstance(value, str):
+        return value
+    pieces: list[str] = []
+    for message in value or []:
+        content = message.get("content") if isinstance(message, Mapping) else None
+        if isinstance(content, str):
+            pieces.append(content)
+        for block in content if isinstance(content, Sequence) and not isinstance(content, str) else []:
+            if isinstance(block, Mapping) and isinstance(block.get("text"), str):
+                pieces.append(block["text"])
+    return "\n".join(pieces)
+
+
+def problem(row: Mapping[str, Any], kind: str, folder: MediaFolder) -> str | None:
+    """What is wrong with a row, as "column: reason"; None if nothing is.
+
+    Args:
+        row: one row of the dataset.
+        kind: a key of `COMPLETIONS`.
+        folder: where the media are.
+    """
+    for column in ("prompt", *COMPLETIONS[kind]):
+        value = row.get(column)
+        if value is None:
+            return f"{column}: missing"
+        if not isinstance(value, str) and not is_messages(value):
+            return f"{column}: {type(value).__name__} instead of a string or a list of messages"
+        if not isinstance(value, str):
+            reason = _messages_problem(value)
+            if reason:
+                return f"{column}: {reason}"
+        if column != "prompt" and not text_of(value).strip():
+            return f"{column}: empty"
+    types = {column: isinstance(row[column], str) for column in ("prompt", *COMPLETIONS[kind])}
+    if len(set(types.values())) > 1:
+        return f"{', '.join(types)}: some are strings and some are messages; use one format in a row"
+    for medium_kind in ("video", "image"):
+        column = medium_kind if row.get(medium_kind) is not None else f"{medium_kind}s"
+        if row.get(column) is not None and isinstance(row[column], str) and column.endswith("s"):
+            return f"{column}: a string instead of a list of paths"
+        if medium_kind == "image":
+            continue  # decoded by datasets or the processor, as in TRL
+        for medium in media_of(row, medium_kind):
+            try:
+                folder.locate(medium)
+            except ValueError as error:
+                return f"{column}: {error}"
+    return None
+
+
+def _messages_problem(messages: Sequence[Any]) -> str | None:
+    for number, message in enumerate(messages):
+        if not isinstance(message, Mapping) or "role" not in message:
+            return f"message {number} has no role"
+        if message.get("content") is None and not message.get("tool_calls"):
+            return f"message {number} has no content"
+    return None
+
+
+def validate(rows: Iterable[Mapping[str, Any]], kind: str, folder: MediaFolder, *, name: str = "dataset") -> int:
+    """Looks at every row before training starts.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        BadRows: no rows, or rows that cannot be used; the first ones are named with index, column and reason.
+    """
+    bad: list[str] = []
+    count = total = 0
+    for index, row in enumerate(rows):
+        total += 1
+        reason = problem(row, kind, folder)
+        if reason is not None:
+            count += 1
+            if len(bad) < _SHOWN:
+                bad.append(f"  row {index}: {reason}")
+    if not total:
+        raise BadRows(f"{name}: no rows. A {kind} dataset has the columns prompt, {', '.join(COMPLETIONS[kind])}.")
+    if bad:
+        more = f"\n  ... and {count - len(bad)} more" if count > len(bad) else ""
+        listed = "\n".join(bad)
+        raise BadRows(f"{name}: {count} of {total} rows cannot be used\n{listed}{more}")
+    return total
+
+
+def dataset_folder(name: str) -> Path | None:
+    """Folder of a dataset file or folder on disk; None for a name on the Hub."""
+    path = Path(name)
+    if path.is_file():
+        return path.resolve().parent
+    return path.resolve() if path.is_dir() else None
