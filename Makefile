@@ -1,0 +1,53 @@
+# Each target sets up its own virtual environment; Python 3.11 and make are enough.
+#   make test VENV=/path/to/venv     another place for the environment (it is created if missing)
+#   make test PYTHON=python3.12      another interpreter to create it with
+#   make test ARGS="-m slow"         further arguments of pytest, the demo or the benchmarks
+
+VENV ?= .venv
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+ARGS ?=
+QUICK ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.vidalign-installed
+
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench clean
+
+help:
+	@echo "make install   virtual environment in $(VENV), with vidalign in it"
+	@echo "make demo      teach, sample, align and compare on the toy world; report in demo/ (QUICK=1: short form)"
+	@echo "make test      tests, offline, on the CPU"
+	@echo "make check     ruff and mypy"
+	@echo "make bench     the measurements behind the README's numbers"
+	@echo "make clean     remove what the other targets made"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt pip setuptools
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/python -m vidalign.toyworld.demo --out demo $(if $(QUICK),--quick) $(ARGS)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+bench: $(STAMP)
+	@set -e; for script in $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)); do \
+		echo "== $$script"; $(BIN)/python $$script $(ARGS); \
+	done
+
+clean:
+	rm -rf .venv build dist demo *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
