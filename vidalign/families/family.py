@@ -1,0 +1,80 @@
+"""What the rest of the package may know of a model family: one record of paths and functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+
+Media = dict[str, torch.Tensor]
+"""The processor's tensors for the media of ONE prompt, e.g. `pixel_values_videos`, `video_grid_thw`. Empty for text."""
+
+
+@dataclass
+class EncodedPrompt:
+    """A prompt as the model reads it.
+
+    input_ids: token ids, media placeholders already expanded to one token per feature. No padding.
+    media: tensors of its media; each has one leading dimension that `Family.merge` concatenates over prompts.
+    """
+
+    input_ids: list[int]
+    media: Media = field(default_factory=dict)
+
+
+class DecodedVideo(Protocol):
+    """The part of `vidalign.video.Video` that a family reads."""
+
+    frames: Any  # uint8 [T, H, W, 3]
+    timestamps: Any  # [T], seconds
+    duration: float
+    fps: float
+
+
+class EncodePrompt(Protocol):
+    def __call__(
+        self,
+        processor: Any,
+        text: str,
+        videos: Sequence[DecodedVideo] = (),
+        images: Sequence[Any] = (),
+        *,
+        max_pixels: int | None = None,
+    ) -> EncodedPrompt: ...
+
+
+@dataclass(frozen=True)
+class Family:
+    """One model family of transformers. Dotted paths start at the backbone, `model.base_model` (before PEFT).
+
+    name: the config's `model_type`.
+    vision_tower, projector, language_model: module paths (several where a family has several towers). A projector
+        may lie inside the tower; freezing the tower alone leaves it trainable.
+    frame_multiple: frame sides are multiples of this many pixels (1: the processor resizes to a fixed square).
+    encode: (processor, text with placeholders, videos, images, *, max_pixels) -> EncodedPrompt.
+    media_features: (backbone, merged media) -> the `mm_encoder_outputs` that the backbone's forward takes, with
+        gradients when grad mode is on. Runs tower and projector once.
+    positions: (backbone, input_ids [1, P], media of this prompt) -> position ids [3, 1, P] (mRoPE) or [1, P].
+    media_token_ids: (config) -> ids that stand for features, and so may neither be generated nor cut off.
+    dummy_media: (config) -> the smallest media that runs every tower, for a rank whose batch has none.
+    video_placeholder, image_placeholder: (processor) -> what a plain-string prompt writes for one video or image.
+    tiny_model, tiny_processor: random-initialised real classes, built in code, for tests and self-checks.
+    """
+
+    name: str
+    vision_tower: tuple[str, ...]
+    projector: tuple[str, ...]
+    language_model: str
+    frame_multiple: int
+    encode: EncodePrompt
+    media_features: Callable[[Any, Media], dict[str, Any]]
+    positions: Callable[[Any, torch.Tensor, Media], torch.Tensor]
+    media_token_ids: Callable[[Any], frozenset[int]]
+    dummy_media: Callable[[Any], Media]
+    video_placeholder: Callable[[Any], str]
+    image_placeholder: Callable[[Any], str]
+    tiny_model: Callable[..., Any]
+    tiny_processor: Callable[[], Any]
+    merge: Callable[[Sequence[Media]], Media]

@@ -1,0 +1,59 @@
+"""One call of a real processor, on decoded arrays, split into token ids and media."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from vidalign.families.family import DecodedVideo, EncodedPrompt
+
+NOT_MEDIA = ("input_ids", "attention_mask", "mm_token_type_ids", "video_metadata")
+
+
+def resized(video_processor: Any, video: DecodedVideo, sides: tuple[int, int]) -> torch.Tensor:
+    """The frames [T, 3, H, W] at `sides` (height, width), by the processor's own interpolation."""
+    from transformers.image_utils import SizeDict
+    from transformers.video_processing_utils import BaseVideoProcessor
+
+    frames = torch.as_tensor(video.frames).permute(0, 3, 1, 2).contiguous()
+    size = SizeDict(height=sides[0], width=sides[1])
+    # The base class resizes to given sides; the Qwen subclasses choose the sides themselves.
+    return BaseVideoProcessor.resize(video_processor, frames, size, resample=video_processor.resample)
+
+
+def call_processor(
+    processor: Any,
+    text: str,
+    videos: Sequence[DecodedVideo],
+    images: Sequence[Any],
+    videos_kwargs: dict[str, Any],
+    sides: Sequence[tuple[int, int]] | None = None,
+) -> EncodedPrompt:
+    """Run `processor` on one prompt.
+
+    videos_kwargs: what this family's video processor is told, e.g. `video_metadata`.
+    sides: (height, width) of each video's frames, where the processor shall not choose them. One call has one
+        `size` for all its videos, so videos of unlike length or shape are resized before it.
+    Frames are never sampled again, no special token is added (a chat template wrote them), nothing is truncated.
+    """
+    given: dict[str, Any] = {"text": [text]}
+    if images:
+        given["images"] = list(images)
+    if videos:
+        # The layout is known. Left to infer, transformers takes a clip of 3 or 1 rows of pixels for channels-first.
+        given["videos"] = [video.frames for video in videos]
+        given["videos_kwargs"] = {
+            "do_sample_frames": False,
+            "input_data_format": "channels_last",
+            **videos_kwargs,
+        }
+        if sides is not None:
+            tower = processor.video_processor
+            given["videos"] = [resized(tower, *pair) for pair in zip(videos, sides, strict=True)]
+            given["videos_kwargs"] |= {"do_resize": False, "input_data_format": "channels_first"}
+    text_kwargs = {"add_special_tokens": False, "padding": False, "truncation": False}
+    batch = processor(**given, text_kwargs=text_kwargs, return_tensors="pt")
+    media = {key: torch.as_tensor(value) for key, value in batch.items() if key not in NOT_MEDIA}
+    return EncodedPrompt(input_ids=batch["input_ids"][0].tolist(), media=media)
