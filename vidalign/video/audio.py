@@ -59,9 +59,8 @@ def read_audio(path: Source, *, rate: int = 16000, start: float = 0.0, end: floa
     with open_media(path) as container:
         stream = audio_stream(container, path)
         if origin is None:
-            first = origin_of(container, stream) or 0
-            origin = float(first * _tick(stream))
-            rewind(container, stream, first)
+            # Not its first packet: an encoder's run-in (MP3's 25 ms) is decoded but not heard.
+            origin = float((stream.start_time or 0) * _tick(stream))
         declared = declared_duration(container, stream) or 0.0
         if start < 0 or (end is not None and end <= start):
             window = f"from {start:g} s to " + ("the end" if end is None else f"{end:g} s")

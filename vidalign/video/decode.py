@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import chain, dropwhile
 
 import numpy as np
+from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from .container import MAX_FAILURES_IN_A_ROW, open_media, read_packets, video_stream
 from .errors import Source
-from .timeline import Timeline, rewind
+from .timeline import Timeline, is_hole, rewind
 
 # Codecs whose disposable pictures are never referred to by any other, so that unwanted ones need no decoding.
 # Not HEVC: its sub-layer non-reference pictures may serve higher temporal layers.
 _SKIPPABLE = {"h264"}
+# Decoders that drop what they could not decode without an error, or pass it off as good unless told to refuse it.
+_LENIENT = {"hevc"}
 MAX_THREADS = 8
 
 
@@ -97,23 +103,58 @@ def _decode(
         context = stream.codec_context
         context.thread_type = "AUTO" if threads > 1 else "NONE"  # type: ignore[assignment]
         context.thread_count = threads
-        if timeline.seek is not None:
-            rewind(container, stream, timeline.seek)
-        packets = enumerate(p for p in read_packets(container, stream) if p is not None)
+        if context.name in _LENIENT:
+            context.options = {"err_detect": "explode"}
+        packets = _numbered(_from_packet_zero(container, stream, timeline), timeline.tick)
         numbers = {int(pts): number for number, pts in reversed(list(enumerate(timeline.pts)))}
         for first, last in _stretches(timeline, wanted):
             run = _Run(timeline, numbers, context, {n for n in wanted if first <= n <= last}, keep)
-            for number, packet in packets:
+            for number, packet, torn in packets:
                 if number >= first:
+                    if torn:
+                        run.faults.add(number)
                     run.send(number, packet)
                 if number >= last or not run.pending:
                     break
             run.drain(last)
+            if context.name in _LENIENT:
+                run.faults |= run.pending
             lost = run.damaged(first, last) if threads == 1 else set(range(first, last + 1))
             if run.faults:
                 losses.damaged |= lost
             losses.silent |= run.pending - losses.damaged
     return losses
+
+
+def _from_packet_zero(container: InputContainer, stream: VideoStream, timeline: Timeline) -> Iterator[Packet | None]:
+    """The file's packets, beginning with the timeline's first."""
+    if timeline.seek is None:
+        return read_packets(container, stream)
+    first = int(timeline.pts[0]) + timeline.origin
+    # Without an index (Matroska without cues) a seek may land elsewhere than the scan's did, even too late.
+    for target in (timeline.seek, timeline.origin):
+        rewind(container, stream, target)
+        packets = dropwhile(lambda packet: packet is None or packet.pts != first, read_packets(container, stream))
+        head = next(packets, None)
+        if head is not None:
+            return chain([head], packets)
+    return iter(())
+
+
+def _numbered(packets: Iterable[Packet | None], tick: Fraction) -> Iterator[tuple[int, Packet, bool]]:
+    """Packets with their numbers, and whether each is damaged or stands right behind a damaged part.
+
+    The latter may be two packets run into one (MPEG-TS that lost a header), which no decoder notices.
+    """
+    number, torn = 0, False
+    before: Packet | None = None
+    for packet in packets:
+        if packet is None:
+            torn = True
+            continue
+        cut_off = before is not None and not packet.is_keyframe and is_hole(before, packet, tick)
+        yield number, packet, torn or cut_off or packet.is_corrupt
+        number, torn, before = number + 1, packet.is_corrupt, packet
 
 
 class _Run:

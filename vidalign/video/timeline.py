@@ -15,6 +15,8 @@ from .container import declared_duration, read_packets
 
 # Before a start further into the file than this, a seek is cheaper than reading the packets up to it.
 SEEK_BEYOND = 2.0  # seconds
+# Formats whose index tells a seek exactly where the key frames are.
+_INDEXED = {"mov", "mp4", "matroska", "webm", "avi"}
 # Presentation is reordered over a few frames only, so the earliest of the first packets is the first frame.
 FIRST_PACKETS = 64
 
@@ -96,7 +98,7 @@ def scan(container: InputContainer, stream: Stream, start: float = 0.0, end: flo
             shown at or before `start` and covers the window; it is all of the file where seeking does not pay.
     """
     tick = stream.time_base or Fraction(1, 90_000)
-    if start > SEEK_BEYOND:
+    if start > SEEK_BEYOND and _INDEXED & set(container.format.name.split(",")):
         origin = origin_of(container, stream)
         # The container seeks by decoding time, which may lie some frames before presentation time: step back.
         for margin in (1.0, 10.0):
@@ -131,10 +133,13 @@ def _collect(
     durations: list[int] = []
     torn, complete = False, True
     earliest = origin
+    before: Packet | None = None
     for packet in read_packets(container, stream):
         if packet is None:
             torn = True
             continue
+        torn = torn or (before is not None and is_hole(before, packet, tick))
+        before = packet
         pts.append(packet.pts)
         keys.append(packet.is_keyframe)
         usable.append(not (packet.is_discard or packet.is_corrupt))
@@ -167,6 +172,20 @@ def _collect(
 def _past(packet: Packet, origin: int, tick: Fraction, end: float) -> bool:
     # No frame is shown before it is decoded, so once decoding time has passed the end, so has every frame.
     return packet.dts is not None and (packet.dts - origin) * tick > end
+
+
+def is_hole(before: Packet, packet: Packet, tick: Fraction) -> bool:
+    """Whether bytes of the file that held frames were passed over between two packets.
+
+    Matroska's demuxer drops damaged blocks without a word: what is left is a jump in time, where the packets'
+    durations show none, over more bytes than lie between neighbours. A pause in a variable rate takes no bytes.
+    """
+    earlier, later = (p.pts if p.dts is None else p.dts for p in (before, packet))
+    if not before.duration or earlier is None or later is None or before.pos is None or packet.pos is None:
+        return False
+    frames_lost = (later - earlier) / before.duration - 1
+    bytes_between = packet.pos - before.pos - before.size
+    return frames_lost > max(2.0, 0.25 / float(before.duration * tick)) and bytes_between > before.size
 
 
 def _frame_interval(stream: Stream, tick: Fraction, durations: list[int]) -> int:

@@ -1,0 +1,157 @@
+"""Decoding speed against torchcodec and OpenCV: 2 frames a second from 100 seconds of 720p H.264.
+
+    python benchmarks/decode.py [--seconds 100] [--runs 5] [--threads 0]
+
+All read the same frames at full size as RGB, into one array; the runs of the readers alternate, so that a busy
+machine slows all alike. Each peer is used in its best way for this sampling, and its fastest way counts. The
+target is 0.9 of the faster peer's speed, within 1 grey level of it on average. torchcodec and
+opencv-python-headless are dev extras; an absent one is reported and left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+
+from vidalign.video import decode, read_video
+
+FPS = 2.0
+RATE = 30
+
+
+def write_video(path: Path, seconds: int) -> None:
+    """A 1280 x 720 film at 30 fps: textures that slide over each other, a moving square, and film grain."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (40, 60, 3), dtype=np.uint8).repeat(36, 0).repeat(36, 1)
+    fine = rng.integers(0, 96, (360, 540, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
+    grain = rng.integers(0, 12, (8, 720, 1280, 3), dtype=np.uint8)
+    with av.open(str(path), "w") as container:
+        # x264's defaults but for the preset: group of pictures 250, 3 B-frames, crf 23.
+        stream = container.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "bf": "3"})
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        for index in range(seconds * RATE):
+            y, x = index % 360, (2 * index) % 800
+            image = coarse[y : y + 720, x : x + 1280] // 2 + fine[360 - y : 1080 - y, :1280] + grain[index % 8]
+            top = int(280 + 200 * np.sin(index / 20))
+            image[top : top + 160, x : x + 160] = 255 - image[top : top + 160, x : x + 160]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def ours(path: Path, threads: int) -> np.ndarray:
+    return read_video(path, fps=FPS).frames
+
+
+def torchcodec_times(path: Path, threads: int) -> np.ndarray:
+    from torchcodec.decoders import VideoDecoder
+
+    decoder = VideoDecoder(path, dimension_order="NHWC", num_ffmpeg_threads=threads)
+    times = np.arange(0, decoder.metadata.duration_seconds, 1 / FPS)
+    return decoder.get_frames_played_at(times.tolist()).data.numpy()
+
+
+def torchcodec_approximate(path: Path, threads: int) -> np.ndarray:
+    """Without the scan for exact times: right for this file's constant rate."""
+    from torchcodec.decoders import VideoDecoder
+
+    decoder = VideoDecoder(path, dimension_order="NHWC", num_ffmpeg_threads=threads, seek_mode="approximate")
+    times = np.arange(0, decoder.metadata.duration_seconds, 1 / FPS)
+    return decoder.get_frames_played_at(times.tolist()).data.numpy()
+
+
+def opencv_grab(path: Path, threads: int) -> np.ndarray:
+    """Decode all frames, convert the wanted ones."""
+    import cv2
+
+    capture = _capture(path, threads)
+    step = round(capture.get(cv2.CAP_PROP_FPS) / FPS)
+    frames, index = [], 0
+    while capture.grab():
+        if index % step == 0:
+            frames.append(cv2.cvtColor(capture.retrieve()[1], cv2.COLOR_BGR2RGB))
+        index += 1
+    capture.release()
+    return np.stack(frames)
+
+
+def opencv_seek(path: Path, threads: int) -> np.ndarray:
+    """Seek to each wanted frame."""
+    import cv2
+
+    capture = _capture(path, threads)
+    step = round(capture.get(cv2.CAP_PROP_FPS) / FPS)
+    frames = []
+    for index in range(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), step):
+        capture.set(cv2.CAP_PROP_POS_FRAMES, index)
+        frames.append(cv2.cvtColor(capture.retrieve()[1] if capture.grab() else None, cv2.COLOR_BGR2RGB))
+    capture.release()
+    return np.stack(frames)
+
+
+def _capture(path: Path, threads: int):  # noqa: ANN202  (cv2 carries no types)
+    import cv2
+
+    options = [cv2.CAP_PROP_N_THREADS, threads] if threads else []
+    return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, options)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=int, default=100, help="length of the film")
+    parser.add_argument("--runs", type=int, default=5, help="timed runs of each reader, after one warm-up")
+    parser.add_argument("--threads", type=int, default=0, help="decoder threads for all; 0: each reader's default")
+    arguments = parser.parse_args()
+
+    readers: dict[str, Callable[[Path, int], np.ndarray]] = {"vidalign": ours}
+    versions = {"av": av.__version__, "numpy": np.__version__}
+    for package, peers in {
+        "torchcodec": {"torchcodec": torchcodec_times, "torchcodec approximate": torchcodec_approximate},
+        "opencv-python-headless": {"opencv grab": opencv_grab, "opencv seek": opencv_seek},
+    }.items():
+        try:
+            __import__({"opencv-python-headless": "cv2"}.get(package, package))
+            versions[package] = importlib.metadata.version(package)
+            readers.update(peers)
+        except (ImportError, RuntimeError, OSError) as error:
+            print(f"absent: {package} ({str(error).splitlines()[0]})")
+    if arguments.threads:
+        decode.MAX_THREADS = arguments.threads
+        decode.decoder_threads = lambda: arguments.threads
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        write_video(path, arguments.seconds)
+        print(f"{platform.platform()}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores; "
+              + ", ".join(f"{k} {v}" for k, v in versions.items()))
+        print(f"{arguments.seconds} s of 1280 x 720 H.264 at {RATE} fps ({path.stat().st_size / 1e6:.0f} MB), "
+              f"{FPS:g} fps taken, threads: {arguments.threads or 'default'}, median of {arguments.runs} runs")
+        frames = {name: read(path, arguments.threads) for name, read in readers.items()}  # warm-up, and the pictures
+        seconds: dict[str, list[float]] = {name: [] for name in readers}
+        for _ in range(arguments.runs):
+            for name, read in readers.items():
+                began = time.perf_counter()
+                read(path, arguments.threads)
+                seconds[name].append(time.perf_counter() - began)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    for name, median in medians.items():
+        grey = np.mean([np.abs(a.astype(np.int16) - b).mean() for a, b in zip(frames["vidalign"], frames[name])])
+        print(f"{name:24s} {median:7.3f} s   {medians[name] / medians['vidalign']:5.2f} x ours   "
+              f"{len(frames[name])} frames, mean difference {grey:.3f} grey levels")
+    peers_only = {name: median for name, median in medians.items() if name != "vidalign"}
+    if peers_only:
+        best = min(peers_only, key=peers_only.__getitem__)
+        print(f"speed, ours / best peer ({best}): {peers_only[best] / medians['vidalign']:.2f} (target 0.90)")
+
+
+if __name__ == "__main__":
+    main()
