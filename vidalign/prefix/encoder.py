@@ -43,7 +43,8 @@ class MediaEncoder:
         if not tensors:
             return None
         frozen = self._is_frozen(backbone)
-        if frozen and self._holds(backbone, tensors):
+        # A reference is frozen by running without gradients, whatever its parameters say.
+        if (frozen or not torch.is_grad_enabled()) and self._holds(backbone, tensors):
             assert self._features is not None
             return dict(self._features)
         self.runs += 1
@@ -70,20 +71,23 @@ class MediaEncoder:
         if owner is None or owner is backbone:
             return owner is not None
         if backbone not in self._same:
-            self._same[backbone] = self._same_weights(owner, backbone)
+            self._same[backbone] = self._is_plain(backbone) and self._same_weights(owner, backbone)
         return self._same[backbone]
 
     def _modules(self, backbone: nn.Module) -> list[nn.Module]:
         return [backbone.get_submodule(path) for path in (*self.family.vision_tower, *self.family.projector)]
 
     def _is_frozen(self, backbone: nn.Module) -> bool:
-        for module in self._modules(backbone):
-            for parameter in module.parameters():
-                if parameter.requires_grad or hasattr(parameter, "ds_id") or hasattr(parameter, "placements"):
-                    return False
-            if any(hasattr(part, "base_layer") for part in module.modules()):
-                return False
-        return True
+        learns = any(p.requires_grad for module in self._modules(backbone) for p in module.parameters())
+        return not learns and self._is_plain(backbone)
+
+    def _is_plain(self, backbone: nn.Module) -> bool:
+        """Whole weights (neither ZeRO-3 nor FSDP shards) and no adapters."""
+        modules = self._modules(backbone)
+        sharded = any(
+            hasattr(p, "ds_id") or hasattr(p, "placements") for module in modules for p in module.parameters()
+        )
+        return not sharded and not any(hasattr(part, "base_layer") for module in modules for part in module.modules())
 
     def _same_weights(self, one: nn.Module, other: nn.Module) -> bool:
         pairs = zip(self._modules(one), self._modules(other), strict=True)

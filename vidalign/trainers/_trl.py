@@ -1,0 +1,138 @@
+"""The only file that names TRL's privates (TRL 1.16). `tests/trainers/test_trl_contract.py` pins what it relies on.
+
+TRL patches a model's forward with a fused LM head (`add_fused_lm_head`) and calls
+`model(**inputs, labels=labels, fused_lm_head=True)`. While one of our trainers is being built, that patch also learns
+to take a batch of rows whose media came once per prompt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from transformers.modeling_outputs import BaseModelOutputWithPast
+from trl.trainer import dpo_trainer, sft_trainer
+from trl.trainer.utils import get_config_model_id, remove_none_values
+
+from vidalign.prefix import RowBatch, SharedPrefix
+
+TRAINER_MODULES = {"DPOTrainer": dpo_trainer, "SFTTrainer": sft_trainer}
+
+__all__ = ["construction", "get_config_model_id", "install_rows_forward", "remove_none_values"]
+
+
+@contextlib.contextmanager
+def construction(
+    trainer: str,
+    make_prefix: Callable[[Any], SharedPrefix | None],
+    *,
+    expand_adapter: Callable[[Any, Any], Any] = lambda config, model: config,
+    reference: bool = True,
+    policy_is_path: bool = False,
+) -> Iterator[None]:
+    """While TRL's `__init__` runs: every model that gets a fused head also takes rows with shared prefixes.
+
+    Args:
+        trainer: a key of `TRAINER_MODULES`.
+        make_prefix: model -> its SharedPrefix, or None to leave the model as TRL patched it.
+        expand_adapter: (PEFT config, loaded model) -> the PEFT config to use.
+        reference: False loads no reference model. TRL creates it by the same function as the policy, so only the
+            call for the policy (if it comes as a path) goes through.
+        policy_is_path: whether TRL itself loads the policy.
+    """
+    module = TRAINER_MODULES[trainer]
+    add_head, create, adapt = module.add_fused_lm_head, module.create_model_from_path, module.get_peft_model
+    calls_left = int(policy_is_path)
+
+    def add_head_and_rows(model: Any, *args: Any, **kwargs: Any) -> None:
+        add_head(model, *args, **kwargs)
+        prefix = make_prefix(model)
+        if prefix is not None:
+            install_rows_forward(model, prefix)
+
+    def create_policy_only(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls_left
+        if not calls_left:
+            return None
+        calls_left -= 1
+        return create(*args, **kwargs)
+
+    def adapt_expanded(model: Any, config: Any, *args: Any, **kwargs: Any) -> Any:
+        return adapt(model, expand_adapter(config, model), *args, **kwargs)
+
+    module.add_fused_lm_head = add_head_and_rows
+    module.get_peft_model = adapt_expanded
+    if not reference:
+        module.create_model_from_path = create_policy_only
+    try:
+        yield
+    finally:
+        module.add_fused_lm_head, module.create_model_from_path, module.get_peft_model = add_head, create, adapt
+
+
+class _HeadOnly:
+    """Stands in for the model in TRL's fused forward once the backbone has run: hands over its hidden states."""
+
+    def __init__(self, model: Any, hidden: torch.Tensor, output: Any) -> None:
+        self._model = model
+        self._output = BaseModelOutputWithPast(last_hidden_state=hidden)
+        if getattr(output, "router_logits", None) is not None:
+            self._output.router_logits = output.router_logits
+
+    def base_model(self, **_: Any) -> BaseModelOutputWithPast:
+        return self._output
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+def install_rows_forward(model: Any, prefix: SharedPrefix) -> None:
+    """Patches the forward that TRL patched: with `prefix_group` in its inputs it takes rows, `media` once per group.
+
+    `model(input_ids [B, L], attention_mask, labels, prefix_group [B], media=[{...}, ...], fused_lm_head=True)` returns
+    TRL's fused output in the row layout [B, L - 1]. Without `prefix_group` nothing changes.
+    """
+    fused = model.forward
+
+    # `generate` validates its keyword arguments against the signature of the model's own forward.
+    @functools.wraps(type(model).forward)
+    def forward(self: Any, *args: Any, prefix_group: torch.Tensor | None = None, media: Any = None, **kwargs: Any) -> Any:
+        if prefix_group is None:
+            return fused(*args, **kwargs)
+        labels = kwargs.pop("labels", None)
+        input_ids = kwargs.pop("input_ids")
+        rows = RowBatch(
+            input_ids=input_ids,
+            attention_mask=kwargs.pop("attention_mask"),
+            labels=labels if labels is not None else torch.full_like(input_ids, -100),
+            group=prefix_group,
+            media=media if media is not None else [{}] * (int(prefix_group.max()) + 1),
+        )
+        fused_lm_head = kwargs.pop("fused_lm_head", False)
+        if not (fused_lm_head and prefix.share):
+            inputs = prefix.separate_inputs(rows)
+            if labels is not None:
+                inputs["labels"] = labels
+            return fused(**inputs, fused_lm_head=fused_lm_head, **kwargs)
+        kwargs.pop("use_cache", None)
+        items = kwargs.pop("num_items_in_batch", None)
+        layout = prefix.pack(rows)
+        hidden, output = prefix.packed_hidden_states(rows, layout, **kwargs)
+        packed = fused.__func__(
+            _HeadOnly(self, hidden[None], output),
+            fused_lm_head=True,
+            shift_labels=layout.labels[None],
+            num_items_in_batch=items,
+            **{name: value for name, value in kwargs.items() if name == "output_router_logits"},
+        )
+        for name in ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1", "label_mask"):
+            value = packed.get(name)
+            if value is not None:
+                packed[name] = layout.to_rows(value[0])
+        return packed
+
+    model.forward = types.MethodType(forward, model)

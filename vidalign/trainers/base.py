@@ -1,0 +1,247 @@
+"""What every video trainer does around its TRL parent: media rows in, shared prefixes on, parts frozen, a fuller card."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from datasets import Dataset, IterableDataset
+from transformers import AutoConfig, AutoProcessor
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from trl.data_utils import extract_prompt
+
+from vidalign.families import UnknownFamilyError, family_of, freeze
+from vidalign.families.family import Family
+from vidalign.prefix import MediaEncoder, SharedPrefix
+from vidalign.rows import MediaFolder, validate
+from vidalign.trainers import _trl
+from vidalign.trainers.adapters import expand_preset
+from vidalign.trainers.card import append_details
+from vidalign.trainers.collators import ROW
+from vidalign.trainers.encoding import RowEncoder, VideoSampling
+
+MEDIA_COLUMNS = ("video", "videos", "image", "images")
+IMAGES = "vidalign_images"
+"""TRL takes a column named `images` for its own vision path, which has neither video nor shared prefixes."""
+
+
+class VideoTrainer:
+    """Mixed into a TRL trainer, before it. Text-only datasets keep TRL's own preparation.
+
+    Class attributes: `_kind`, the kind of rows (`vidalign.rows.COMPLETIONS`); `_parent`, the name of the TRL trainer.
+    """
+
+    _kind: str
+    _parent: str
+
+    def _media_collator(self, encoder: RowEncoder, pad_token_id: int, args: Any) -> Any:
+        raise NotImplementedError
+
+    def _text_collator(self, pad_token_id: int, args: Any) -> Any:
+        """None: TRL's own."""
+        return None
+
+    def _build(
+        self,
+        parent_init: Callable[..., None],
+        *,
+        model: Any,
+        args: Any,
+        data_collator: Any,
+        train_dataset: Any,
+        eval_dataset: Any,
+        processing_class: Any,
+        reference: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """Prepares what TRL needs, runs its `__init__`, and freezes what is to be frozen."""
+        if train_dataset is None:
+            raise ValueError("`train_dataset` is required")
+        self._has_media = has_media(train_dataset)
+        _refuse_bypassing(args, self._has_media)
+        config = _config_of(model, args)
+        self._family = _family(config, self._has_media)
+        self._folder = MediaFolder(args.media_root, tuple(args.media_allow))
+        self._prepared: set[str] = set()
+        self._media_encoder = MediaEncoder(self._family) if self._family is not None else None
+        if processing_class is None:
+            processing_class = AutoProcessor.from_pretrained(
+                _trl.get_config_model_id(config),
+                revision=(args.model_init_kwargs or {}).get("revision"),
+                trust_remote_code=args.trust_remote_code,
+            )
+        train_dataset = self._media_rows(train_dataset, "train")
+        eval_dataset = _each(eval_dataset, self._media_rows)
+        if data_collator is None:
+            data_collator = self._default_collator(processing_class, config, args)
+        with _trl.construction(
+            self._parent,
+            lambda loaded: self._make_prefix(loaded, args),
+            expand_adapter=expand_preset,
+            reference=reference,
+            policy_is_path=isinstance(model, str),
+        ):
+            parent_init(
+                model=model,
+                args=args,
+                data_collator=data_collator,
+                train_dataset=train_dataset,
+                eval_dataset=eval_dataset,
+                processing_class=processing_class,
+                **kwargs,
+            )
+        if args.freeze:
+            freeze(self.model, args.freeze)  # type: ignore[attr-defined]
+            if not any(parameter.requires_grad for parameter in self.model.parameters()):  # type: ignore[attr-defined]
+                raise ValueError(f"freeze={args.freeze} leaves nothing to train; freeze less")
+
+    def _default_collator(self, processing_class: Any, config: Any, args: Any) -> Any:
+        tokenizer = getattr(processing_class, "tokenizer", processing_class)
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        if not self._has_media:
+            return self._text_collator(tokenizer.pad_token_id, args)
+        if processing_class is tokenizer:
+            raise ValueError(
+                "the dataset has media, but `processing_class` is a tokenizer; pass the model's processor (AutoProcessor)"
+            )
+        assert self._family is not None
+        encoder = RowEncoder(
+            processing_class,
+            self._family,
+            sampling=VideoSampling(
+                args.video_fps,
+                args.video_num_frames,
+                args.video_max_frames,
+                args.video_max_pixels,
+                args.video_total_pixels,
+            ),
+            folder=self._folder,
+            cache_gb=args.media_cache_gb,
+            media_token_ids=self._family.media_token_ids(config),
+        )
+        return self._media_collator(encoder, tokenizer.pad_token_id, args)
+
+    def _make_prefix(self, model: Any, args: Any) -> SharedPrefix | None:
+        if self._family is None or not (self._has_media or args.share_prefix):
+            return None
+        return SharedPrefix(
+            model,
+            share=args.share_prefix,
+            self_check=args.prefix_self_check,
+            backend=args.prefix_attention,
+            encoder=self._media_encoder,
+            run_idle_towers=self._has_media and args.world_size > 1,
+        )
+
+    def _media_rows(self, dataset: Any, name: str) -> Any:
+        """The dataset, looked through and named as our collator expects it. Text-only ones pass as they are."""
+        if dataset is None or not has_media(dataset):
+            return dataset
+        streaming = isinstance(dataset, IterableDataset)
+        columns = _columns(dataset)
+        for column in ("video", "videos"):
+            if column in columns and not streaming:
+                dataset = _undecoded(dataset, column)
+        if "prompt" not in columns:
+            dataset = dataset.map(_last_turn if "messages" in columns else extract_prompt)
+        if not streaming:
+            seen = [column for column in _columns(dataset) if column not in ("image", "images", IMAGES)]
+            validate(dataset.select_columns(seen), self._kind, self._folder, name=f"{name} dataset")
+            if ROW not in columns:
+                dataset = dataset.add_column(ROW, range(len(dataset)))
+        for column in ("image", "images"):
+            if column in columns:
+                dataset = dataset.rename_column(column, f"vidalign_{column}")
+        if not streaming:
+            self._prepared.add(dataset._fingerprint)
+        return dataset
+
+    # Overrides of TRL
+
+    def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, *rest: Any) -> Any:
+        if self._has_media:
+            known = getattr(dataset, "_fingerprint", None) in self._prepared or ROW in _columns(dataset)
+            return dataset if known else self._media_rows(dataset, str(rest[-1]))
+        return super()._prepare_dataset(dataset, processing_class, args, *rest)  # type: ignore[misc]
+
+    def _set_signature_columns_if_needed(self) -> None:
+        if self._has_media:
+            self._signature_columns = [
+                *("prompt", "chosen", "rejected", "completion", "video", "videos", IMAGES, "vidalign_image", ROW),
+                *("tools", "chat_template_kwargs", "ref_chosen_logps", "ref_rejected_logps"),
+            ]
+        else:
+            super()._set_signature_columns_if_needed()  # type: ignore[misc]
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        super().create_model_card(*args, **kwargs)  # type: ignore[misc]
+        if self.is_world_process_zero():  # type: ignore[attr-defined]
+            append_details(os.path.join(self.args.output_dir, "README.md"), self)  # type: ignore[attr-defined]
+
+
+def has_media(dataset: Any) -> bool:
+    return any(column in _columns(dataset) for column in (*MEDIA_COLUMNS, IMAGES, "vidalign_image"))
+
+
+def _columns(dataset: Any) -> list[str]:
+    return list(dataset.column_names) if dataset.column_names is not None else list(next(iter(dataset)))
+
+
+def _each(datasets: Any, function: Callable[[Any, str], Any]) -> Any:
+    if isinstance(datasets, dict):
+        return {name: function(dataset, name) for name, dataset in datasets.items()}
+    return function(datasets, "eval")
+
+
+def _last_turn(row: dict[str, Any]) -> dict[str, Any]:
+    return {"prompt": row["messages"][:-1], "completion": row["messages"][-1:]}
+
+
+def _undecoded(dataset: Dataset, column: str) -> Dataset:
+    """A `datasets.Video` column gives its path instead of a decoder object."""
+    from datasets import List, Video
+
+    feature = dataset.features[column]
+    if isinstance(feature, Video):
+        return dataset.cast_column(column, Video(decode=False))
+    if isinstance(getattr(feature, "feature", None), Video):
+        return dataset.cast_column(column, List(Video(decode=False)))
+    return dataset
+
+
+def _config_of(model: Any, args: Any) -> Any:
+    if not isinstance(model, str):
+        return model.config
+    init = args.model_init_kwargs or {}
+    return AutoConfig.from_pretrained(
+        model, revision=init.get("revision"), trust_remote_code=args.trust_remote_code
+    )
+
+
+def _family(config: Any, needed: bool) -> Family | None:
+    """The model's family. An unknown one is refused only where there are media: text trains as in TRL."""
+    try:
+        return family_of(config)
+    except UnknownFamilyError:
+        if needed or config.model_type not in CONFIG_MAPPING:
+            raise
+        return None
+
+
+def _refuse_bypassing(args: Any, media: bool) -> None:
+    """Settings of TRL that would be silently without effect, or wrong, here."""
+    reasons = {
+        "padding_free": "rows are packed without padding already",
+        "packing": "rows with media cannot be packed into blocks of text",
+        "assistant_only_loss": "media rows are scored on their completion; put earlier turns into the prompt",
+        "use_liger_kernel": "it replaces the model's forward; use model_init_kwargs={'use_kernels': True}",
+    }
+    for name, reason in reasons.items():
+        if getattr(args, name, False) and (media or name == "use_liger_kernel"):
+            raise ValueError(f"{name}=True is not supported: {reason}. Leave it unset.")
+    if media and getattr(args, "truncation_mode", "keep_start") == "keep_end":
+        raise ValueError(
+            "truncation_mode='keep_end' would cut the media off the front of a row; use 'keep_start' or max_length=None"
+        )

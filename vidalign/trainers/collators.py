@@ -1,0 +1,143 @@
+"""Rows -> batches: token rows [B, L], and the media of each prompt once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from trl.trainer.dpo_trainer import DataCollatorForPreference
+
+from vidalign.trainers.encoding import EncodedRow, RowEncoder
+
+ROW = "vidalign_row"
+"""Column that carries a row's index in the dataset, so that an error in a worker can name it."""
+
+
+@dataclass
+class PromptGroups:
+    """The distinct prompts of a batch, in the order in which they come up."""
+
+    numbers: dict[str, int]
+    media: list[dict[str, torch.Tensor]]
+
+    def of(self, row: EncodedRow) -> int:
+        if row.key not in self.numbers:
+            self.numbers[row.key] = len(self.media)
+            # A copy: the trainer moves a batch's tensors, and the encoder may keep the originals.
+            self.media.append(dict(row.prompt.media))
+        return self.numbers[row.key]
+
+
+def encode_rows(
+    encoder: RowEncoder, rows: list[Mapping[str, Any]], columns: tuple[str, ...], max_length: int | None
+) -> list[EncodedRow]:
+    """Encodes the rows of a batch.
+
+    Raises:
+        ValueError: naming the row; also for a prompt that leaves no room for a completion.
+    """
+    encoded = []
+    for number, row in enumerate(rows):
+        try:
+            encoded.append(encoder(row, columns))
+            length = len(encoded[-1].prompt.input_ids)
+            if max_length is not None and length >= max_length:
+                raise ValueError(
+                    f"the prompt has {length} tokens, media included, and max_length={max_length} leaves no room for its "
+                    "completion; cutting it would cut into the media. Raise max_length, or lower video_fps, "
+                    "video_max_frames or video_max_pixels."
+                )
+        except (ValueError, OSError) as error:
+            where = f"row {row[ROW]} of the dataset" if ROW in row else f"row {number} of the batch"
+            raise ValueError(f"{where}: {error}") from error
+    return encoded
+
+
+def pad_rows(
+    rows: list[tuple[list[int], list[int]]], pad_token_id: int, max_length: int | None, multiple: int | None
+) -> dict[str, torch.Tensor]:
+    """(prompt ids, completion ids) of each row -> `input_ids`, `attention_mask`, `completion_mask`, [B, L] each.
+
+    Padded on the right. Only completions are cut to `max_length`; `encode_rows` refuses longer prompts.
+    """
+    cut = [(prompt, completion[: max_length - len(prompt)] if max_length else completion) for prompt, completion in rows]
+    longest = max(len(prompt) + len(completion) for prompt, completion in cut)
+    if multiple:
+        longest = -(-longest // multiple) * multiple
+    input_ids = torch.full((len(cut), longest), pad_token_id, dtype=torch.long)
+    attention_mask = torch.zeros_like(input_ids)
+    completion_mask = torch.zeros_like(input_ids)
+    for index, (prompt, completion) in enumerate(cut):
+        length = len(prompt) + len(completion)
+        input_ids[index, :length] = torch.tensor(prompt + completion)
+        attention_mask[index, :length] = 1
+        completion_mask[index, len(prompt) : length] = 1
+    return {"input_ids": input_ids, "attention_mask": attention_mask, "completion_mask": completion_mask}
+
+
+@dataclass
+class VideoPreferenceCollator:
+    """Pairs with media. As TRL's collators, chosen rows first and then the rejected ones; beside them
+
+    prefix_group: [2N] the number of each row's prompt.
+    media: one dictionary of processor tensors per distinct prompt. Never repeated for the second response.
+    """
+
+    encoder: RowEncoder
+    pad_token_id: int
+    max_length: int | None = None
+    pad_to_multiple_of: int | None = None
+
+    def __call__(self, examples: list[Mapping[str, Any]]) -> dict[str, Any]:
+        encoded = encode_rows(self.encoder, examples, ("chosen", "rejected"), self.max_length)
+        groups = PromptGroups({}, [])
+        numbers = [groups.of(row) for row in encoded]
+        rows = [(row.prompt.input_ids, row.completions[column]) for column in ("chosen", "rejected") for row in encoded]
+        batch: dict[str, Any] = pad_rows(rows, self.pad_token_id, self.max_length, self.pad_to_multiple_of)
+        batch["prefix_group"] = torch.tensor(numbers * 2)
+        batch["media"] = groups.media
+        for name in ("ref_chosen_logps", "ref_rejected_logps"):
+            if name in examples[0]:
+                batch[name] = torch.tensor([example[name] for example in examples])
+        return batch
+
+
+@dataclass
+class VideoSupervisedCollator:
+    """Prompt-completion rows with media, as `labels` for TRL's SFT. Fields as in `VideoPreferenceCollator`.
+
+    completion_only: False scores the prompt's text too; media tokens are never scored.
+    """
+
+    encoder: RowEncoder
+    pad_token_id: int
+    max_length: int | None = None
+    pad_to_multiple_of: int | None = None
+    completion_only: bool = True
+
+    def __call__(self, examples: list[Mapping[str, Any]]) -> dict[str, Any]:
+        encoded = encode_rows(self.encoder, examples, ("completion",), self.max_length)
+        groups = PromptGroups({}, [])
+        numbers = [groups.of(row) for row in encoded]
+        rows = [(row.prompt.input_ids, row.completions["completion"]) for row in encoded]
+        batch: dict[str, Any] = pad_rows(rows, self.pad_token_id, self.max_length, self.pad_to_multiple_of)
+        scored = batch.pop("completion_mask") if self.completion_only else batch["attention_mask"]
+        batch.pop("completion_mask", None)
+        batch["labels"] = batch["input_ids"].masked_fill(scored == 0, -100)
+        for token in self.encoder.media_token_ids:
+            batch["labels"][batch["input_ids"] == token] = -100
+        batch["prefix_group"] = torch.tensor(numbers)
+        batch["media"] = groups.media
+        return batch
+
+
+@dataclass
+class TextPreferenceCollator(DataCollatorForPreference):
+    """TRL's collator for tokenised pairs; names the rows that share a prompt."""
+
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        batch = super().torch_call(examples)
+        batch["prefix_group"] = torch.arange(len(examples)).repeat(2)
+        return batch

@@ -1,0 +1,85 @@
+"""The settings that every video trainer adds to TRL's, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vidalign.families.modules import PARTS
+
+
+@dataclass
+class VideoFields:
+    """Mixed into TRL's configs, before them: `class SynPOConfig(VideoFields, DPOConfig)`."""
+
+    # A video prompt is thousands of tokens long, and one that is cut has no video: no limit unless the user sets one.
+    max_length: int | None = field(
+        default=None,
+        metadata={
+            "help": "Longest row in tokens. Longer ones lose the end of their completion; a prompt that alone is longer "
+            "stops training with its row, because truncation must not cut into media."
+        },
+    )
+    video_fps: float | None = field(
+        default=None,
+        metadata={"help": "Frames to take per second of video. 2 if neither this nor `video_num_frames` is set."},
+    )
+    video_num_frames: int | None = field(
+        default=None, metadata={"help": "Frames to take per video, uniformly. Not together with `video_fps`."}
+    )
+    video_max_frames: int | None = field(default=None, metadata={"help": "Most frames of a video, whatever its length."})
+    video_max_pixels: int | None = field(
+        default=None, metadata={"help": "Most pixels of a frame, e.g. 401408 (512 * 28 * 28). Default: the processor's."}
+    )
+    video_total_pixels: int | None = field(
+        default=None, metadata={"help": "Most pixels of all frames of a video together, e.g. 20070400 (25600 * 28 * 28)."}
+    )
+    media_root: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder that relative media paths start from. Default: the current folder; a launched recipe takes "
+            "the folder of its dataset file."
+        },
+    )
+    media_allow: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Folders outside `media_root` that media paths may lead into. Others are refused."},
+    )
+    media_cache_gb: float = field(
+        default=0.0,
+        metadata={
+            "help": "Memory in GB, per data-loading process, for decoded and processed prompts, so that later epochs "
+            "need not decode again. 0 keeps nothing."
+        },
+    )
+    freeze: list[str] = field(
+        default_factory=list, metadata={"help": f"Parts that do not learn: any of {', '.join(PARTS)}."}
+    )
+    share_prefix: bool = field(
+        default=True,
+        metadata={
+            "help": "Run media and prompt once for all responses to them. False runs every row by itself, for "
+            "comparison; the result is the same."
+        },
+    )
+    prefix_attention: str = field(
+        default="sdpa", metadata={"help": "Attention over shared prefixes: 'sdpa', 'flex' (CUDA) or 'flash' (flash-attn)."}
+    )
+    prefix_self_check: bool = field(
+        default=True,
+        metadata={"help": "At the first step, compare shared and separate rows on one group and stop if they differ."},
+    )
+    recipe: str | None = field(
+        default=None, metadata={"help": "Name of the recipe that this run follows, for the model card."}
+    )
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.freeze) - set(PARTS))
+        if unknown:
+            raise ValueError(f"freeze={self.freeze}: {unknown} unknown; choose from {list(PARTS)}")
+        if self.video_fps is not None and self.video_num_frames is not None:
+            raise ValueError(
+                f"video_fps={self.video_fps} and video_num_frames={self.video_num_frames} contradict each other; set one"
+            )
+        if self.video_fps is None and self.video_num_frames is None:
+            self.video_fps = 2.0
+        super().__post_init__()  # type: ignore[misc]  # TRL's config follows in the MRO

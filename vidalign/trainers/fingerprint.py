@@ -1,0 +1,34 @@
+"""What cached reference log-probs depend on beside the model and the rows: the media files and how they are read."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from datasets.fingerprint import Hasher
+
+from vidalign.rows import media_of
+
+
+def media_fingerprint(dataset: Any, collator: Any) -> str:
+    """Changes with the dataset, the sampling of videos, the processor, the longest row, and each file's size and time.
+
+    Args:
+        dataset: a `datasets.Dataset` of rows with media.
+        collator: the collator that will read them.
+    """
+    hasher = Hasher()
+    hasher.update(dataset._fingerprint)
+    encoder = getattr(collator, "encoder", None)
+    if encoder is not None:
+        hasher.update((encoder.sampling, collator.max_length, repr(encoder.processor)))
+        columns = [column for column in ("video", "videos") if column in dataset.column_names]
+        for row in dataset.select_columns(columns):
+            for video in (medium for medium in media_of(row, "video")):
+                located = encoder.folder.locate(video)
+                if isinstance(located, str):
+                    stat = os.stat(located)
+                    hasher.update((located, stat.st_size, stat.st_mtime_ns))
+                else:
+                    hasher.update(located)
+    return hasher.hexdigest()

@@ -1,0 +1,92 @@
+"""`python -m vidalign.trainers.<method> --config recipe.yaml [--key value ...]`: what the three entry points share."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from datasets import Dataset, DatasetDict, load_dataset
+from trl import ModelConfig, ScriptArguments, TrlParser, get_peft_config, get_quantization_config
+
+from vidalign.rows import dataset_folder
+
+LOADERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
+
+
+@dataclass
+class RecipeArguments(ScriptArguments):
+    """TRL's script arguments, and what a recipe says about itself."""
+
+    method: str | None = field(default=None, metadata={"help": "Trainer that the recipe is for: sft, dpo or synpo."})
+    paper: str | None = field(default=None, metadata={"help": "Paper and table that the recipe follows."})
+    hardware: str | None = field(default=None, metadata={"help": "Hardware that the recipe's batch sizes are for."})
+
+
+def parser(config_class: type) -> TrlParser:
+    """The parser of a method: unknown keys fail."""
+    return TrlParser((RecipeArguments, config_class, ModelConfig))
+
+
+def load(name: str, config: str | None = None, *, streaming: bool = False) -> Any:
+    """A dataset by name: a JSONL, JSON, Parquet or CSV file, a folder, a saved `datasets` folder, or one on the Hub."""
+    if os.path.isfile(name):
+        suffix = os.path.splitext(name)[1].lower()
+        if suffix not in LOADERS:
+            raise ValueError(f"dataset_name={name!r}: {suffix or 'no'} ending; known are {', '.join(LOADERS)} and folders")
+        return load_dataset(LOADERS[suffix], data_files=name, streaming=streaming)
+    if os.path.isdir(name) and os.path.exists(os.path.join(name, "dataset_dict.json")):
+        return DatasetDict.load_from_disk(name)
+    if os.path.isdir(name) and os.path.exists(os.path.join(name, "dataset_info.json")):
+        return DatasetDict({"train": Dataset.load_from_disk(name)})
+    if name.endswith(tuple(LOADERS)):
+        raise FileNotFoundError(f"dataset_name={name!r} does not exist; give the path of the file, from {os.getcwd()!r}")
+    return load_dataset(name, name=config, streaming=streaming)
+
+
+def split_of(dataset: Any, split: str, name: str) -> Any:
+    if split not in dataset:
+        raise ValueError(
+            f"{name!r} has no split {split!r}, only {', '.join(dataset)}; set dataset_train_split or dataset_test_split"
+        )
+    return dataset[split]
+
+
+def run(trainer_class: type, config_class: type, method: str) -> None:
+    """Parses, trains, saves, and pushes if asked."""
+    script, args, model = parser(config_class).parse_args_and_config(fail_with_unknown_args=True)
+    if script.method not in (None, method):
+        raise ValueError(
+            f"this recipe is for method {script.method!r}; launch it with -m vidalign.trainers.{script.method}"
+        )
+    if script.dataset_name is None:
+        raise ValueError("no dataset: set dataset_name to a JSONL or Parquet file, a folder, or a dataset on the Hub")
+    if model.model_name_or_path is None:
+        raise ValueError("no model: set model_name_or_path to a folder or a model on the Hub")
+    args.model_init_kwargs = {
+        "revision": model.model_revision,
+        "attn_implementation": model.attn_implementation,
+        "dtype": model.dtype,
+        **(args.model_init_kwargs or {}),
+    }
+    if args.media_root is None and (folder := dataset_folder(script.dataset_name)) is not None:
+        args.media_root = str(folder)
+    dataset = load(script.dataset_name, script.dataset_config, streaming=script.dataset_streaming)
+    evaluation = None
+    if args.eval_strategy != "no":
+        evaluation = split_of(dataset, script.dataset_test_split, script.dataset_name)
+    trainer = trainer_class(
+        model=model.model_name_or_path,
+        args=args,
+        train_dataset=split_of(dataset, script.dataset_train_split, script.dataset_name),
+        eval_dataset=evaluation,
+        quantization_config=get_quantization_config(model),
+        peft_config=get_peft_config(model),
+    )
+    trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
+    trainer.save_model(args.output_dir)
+    trainer.create_model_card(dataset_name=script.dataset_name)
+    trainer.accelerator.print(f"Model saved to {args.output_dir}.")
+    if args.push_to_hub:
+        trainer.push_to_hub(dataset_name=script.dataset_name)
+    trainer.end()

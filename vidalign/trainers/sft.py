@@ -1,0 +1,72 @@
+"""Supervised fine-tuning on video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from trl import SFTConfig, SFTTrainer
+
+from vidalign.trainers.base import VideoTrainer
+from vidalign.trainers.collators import VideoSupervisedCollator
+from vidalign.trainers.config import VideoFields
+
+
+@dataclass
+class VideoSFTConfig(VideoFields, SFTConfig):
+    """TRL's `SFTConfig` with media settings."""
+
+
+class VideoSFTTrainer(VideoTrainer, SFTTrainer):
+    """Changes only what reaches the model: rows with videos; rows of one video and prompt share them.
+
+    Rows: `videos` (paths), `prompt`, `completion`, in TRL's standard or conversational format, or `messages`, whose
+    last turn is the completion. Arguments as TRL's `SFTTrainer`; `peft_config` may be `vidalign.lora_preset()`.
+    """
+
+    _kind = "supervised"
+    _parent = "SFTTrainer"
+    _tag_names = ["trl", "vidalign", "sft", "video"]
+    _name = "SFT on video"
+
+    def __init__(
+        self,
+        model: Any,
+        args: VideoSFTConfig | None = None,
+        data_collator: Any = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        processing_class: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if args is None:
+            args = VideoSFTConfig(output_dir="video-sft")
+        self._build(
+            super().__init__,
+            model=model,
+            args=args,
+            data_collator=data_collator,
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            processing_class=processing_class,
+            **kwargs,
+        )
+
+    def _media_collator(self, encoder: Any, pad_token_id: int, args: Any) -> Any:
+        return VideoSupervisedCollator(
+            encoder,
+            pad_token_id,
+            args.max_length,
+            args.pad_to_multiple_of,
+            completion_only=args.completion_only_loss is not False,
+        )
+
+
+def main() -> None:
+    from vidalign.trainers.script import run
+
+    run(VideoSFTTrainer, VideoSFTConfig, "sft")
+
+
+if __name__ == "__main__":
+    main()
