@@ -51,7 +51,8 @@ class Family:
 
     name: the config's `model_type`.
     vision_tower, projector, language_model: module paths (several where a family has several towers). A projector
-        may lie inside the tower; freezing the tower alone leaves it trainable.
+        may lie inside the tower; freezing the tower alone leaves it trainable. A path of "" is the backbone itself.
+    projector_parameters: bare parameters of the backbone that belong to the projector, e.g. a learned line break.
     frame_multiple: frame sides are multiples of this many pixels (1: the processor resizes to a fixed square).
     encode: (processor, text with placeholders, videos, images, *, max_pixels) -> EncodedPrompt.
     media_features: (backbone, merged media) -> the `mm_encoder_outputs` that the backbone's forward takes, with
@@ -78,3 +79,4 @@ class Family:
     tiny_model: Callable[..., Any]
     tiny_processor: Callable[[], Any]
     merge: Callable[[Sequence[Media]], Media]
+    projector_parameters: tuple[str, ...] = ()

@@ -4,10 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from vidalign.families import qwen2_5_vl
+from vidalign.families import (
+    internvl,
+    llava_next_video,
+    perception_lm,
+    qwen2_5_vl,
+    qwen3_vl,
+    text,
+    video_llava,
+)
 from vidalign.families.family import Family
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (qwen2_5_vl.FAMILY,)}
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        qwen2_5_vl.FAMILY,
+        qwen3_vl.FAMILY,
+        llava_next_video.FAMILY,
+        video_llava.FAMILY,
+        perception_lm.FAMILY,
+        internvl.FAMILY,
+        *text.FAMILIES,
+    )
+}
 """Every family that is known, by the `model_type` of its config."""
 
 

@@ -34,7 +34,9 @@ def part_paths(family: Family, part: str) -> tuple[str, ...]:
     """Module paths of a part, from the backbone. Raises ValueError for a part that is none of PARTS."""
     if part not in PARTS:
         raise ValueError(f"No part {part!r} in a {family.name} model. The parts are: {', '.join(PARTS)}.")
-    return (family.language_model,) if part == "language_model" else tuple(getattr(family, part))
+    if part == "language_model":
+        return (family.language_model,)
+    return family.vision_tower if part == "vision_tower" else family.projector + family.projector_parameters
 
 
 def inside(name: str, paths: Iterable[str]) -> bool:
