@@ -101,7 +101,7 @@ def write_video(
     return path if isinstance(path, Path) else Path("film.mp4")
 
 
-def _mux_tone(container, audio, frequency: float, offset: float, channels: int, seconds: float) -> None:  # noqa: ANN001
+def _mux_tone(container, audio, frequency: float, offset: float, channels: int, seconds: float) -> None:
     samples = tone_samples(frequency, seconds, 44100)
     planes = np.stack([samples] + [np.zeros_like(samples)] * (channels - 1))
     for at in range(0, planes.shape[1], 1024):

@@ -78,7 +78,7 @@ def test_impossible_windows(film, start, end):
     [{"fps": 2, "num_frames": 3}, {"fps": 0}, {"fps": -1}, {"num_frames": 0}, {"max_frames": 0}, {"multiple": 0}],
 )
 def test_impossible_arguments(film, arguments):
-    with pytest.raises(ValueError, match="film.mp4"):
+    with pytest.raises(ValueError, match=r"film\.mp4"):
         read_video(film, **arguments)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
 
@@ -122,6 +124,37 @@ def _frames(container: InputContainer, stream: AudioStream, track: _Track) -> It
             track.failures += 1
 
 
+@dataclass
+class _Run:
+    """Contiguous samples of the result, the first of them at number `at`; `lead` of them are put-in silence."""
+
+    at: int
+    lead: int
+    pieces: list[np.ndarray] = field(default_factory=list)
+
+
+def _lead(at: float, source_rate: int, rate: int) -> int:
+    """Samples of silence to put before a run, so that the resampled grid falls on whole samples of the window.
+
+    Resampling yields one sample at the instant of the first one that it is fed, which lies `at` samples (of the
+    result) into the window. Without the shift, two windows of one file would differ by up to half a sample.
+    """
+    steps = np.arange(min(source_rate // math.gcd(source_rate, rate), 4096))
+    starts = at - steps * rate / source_rate
+    return int(np.argmin(np.round(np.abs(starts - np.round(starts)), 6)))
+
+
+def _silence(like: AudioFrame, samples: int) -> AudioFrame:
+    example = like.to_ndarray()
+    width = samples if like.format.is_planar else samples * len(like.layout.channels)
+    zero = 128 if example.dtype == np.uint8 else 0
+    frame = AudioFrame.from_ndarray(
+        np.full((len(example), width), zero, dtype=example.dtype), format=like.format.name, layout=like.layout.name
+    )
+    frame.sample_rate, frame.time_base = like.sample_rate, like.time_base
+    return frame
+
+
 class _Track:
     """Resampled runs of samples and where they belong."""
 
@@ -129,14 +162,14 @@ class _Track:
         self.rate, self.begin, self.stop = rate, begin, stop
         self.latest: float | None = None
         self.failures = 0
-        self._runs: list[tuple[float, list[np.ndarray]]] = []
+        self._runs: list[_Run] = []
         self._resampler: AudioResampler | None = None
         self._kind: tuple[int, str, str] | None = None
         self._expected = 0.0
 
     def add(self, frame: AudioFrame) -> bool:
         """Take a decoded frame; False once the window is full."""
-        begins = self._expected if frame.pts is None else float(frame.pts * frame.time_base)
+        begins = self._expected if frame.pts is None else float(frame.pts * (frame.time_base or 0))
         ends = begins + frame.samples / frame.sample_rate
         if self.stop is not None and begins >= self.stop + _MARGIN:
             return False
@@ -149,7 +182,11 @@ class _Track:
             # swresample weights a downmix by loudness and may clip; the mean of the channels is taken below.
             self._resampler = AudioResampler(format="fltp", layout=frame.layout, rate=self.rate)
             self._kind, self._expected = kind, begins
-            self._runs.append((begins, []))
+            lead = _lead((begins - self.begin) * self.rate, frame.sample_rate, self.rate)
+            self._runs.append(_Run(round((begins - self.begin) * self.rate - lead * self.rate / frame.sample_rate),
+                                   lead * self.rate // frame.sample_rate))
+            if lead:
+                self._take(_silence(frame, lead))
         self._expected += frame.samples / frame.sample_rate
         self._take(frame)
         return True
@@ -161,16 +198,18 @@ class _Track:
 
     def _take(self, frame: AudioFrame | None) -> None:
         assert self._resampler is not None
+        if frame is not None:
+            frame.pts = None  # a run is contiguous: the resampler is to count samples, not to mind their jitter
         for piece in self._resampler.resample(frame):
-            self._runs[-1][1].append(piece.to_ndarray().mean(axis=0, dtype=np.float32))
+            self._runs[-1].pieces.append(piece.to_ndarray().mean(axis=0, dtype=np.float32))
 
     def samples(self, count: int) -> np.ndarray:
         """float32 [count], silence where there is no run."""
         mono = np.zeros(count, dtype=np.float32)
-        for begins, pieces in self._runs:
-            at = round((begins - self.begin) * self.rate)
-            for piece in pieces:
-                lo, hi = max(at, 0), min(at + len(piece), count)
+        for run in self._runs:
+            at = run.at
+            for piece in run.pieces:
+                lo, hi = max(at, run.at + run.lead, 0), min(at + len(piece), count)
                 if lo < hi:
                     mono[lo:hi] = piece[lo - at : hi - at]
                 at += len(piece)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from .errors import Source
 from .probe import probe
@@ -28,4 +29,4 @@ def clips(
     duration = probe(path).duration
     count = min(max(math.floor(duration / seconds) + 1, min_clips), max_clips)
     edges = [duration * i / count for i in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:]))
+    return list(pairwise(edges))

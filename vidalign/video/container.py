@@ -92,8 +92,8 @@ def video_stream(container: InputContainer, source: Source) -> VideoStream:
         raise NoVideoStream(name, "this is a still image, not a video", "Put images in the `images` column")
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        kinds = sorted({s.type for s in container.streams}) or ["none"]
-        raise NoVideoStream(name, f"there is no video stream (streams: {', '.join(kinds)})",
+        kinds = ", ".join(sorted({s.type for s in container.streams})) or "none"
+        raise NoVideoStream(name, f"there is no video stream (streams: {kinds})",
                             "Give a file with moving pictures, or drop the row")
     best = container.streams.best("video")
     stream = best if isinstance(best, VideoStream) and best in streams else streams[0]

@@ -80,17 +80,19 @@ def _stretches(timeline: Timeline, wanted: set[int]) -> list[tuple[int, int]]:
     if timeline.counted:
         return [(0, len(timeline.pts) - 1)] if wanted else []
     keys = np.flatnonzero(timeline.keys)
-    stretches: list[tuple[int, int]] = []
-    for packet in sorted(wanted):
+    needs: list[tuple[int, int]] = []
+    for packet in wanted:
         at = int(np.searchsorted(keys, packet, side="right")) - 1
         # A frame shown before its own key frame (open GOP) refers to the group before that.
         if at > 0 and timeline.pts[packet] < timeline.pts[keys[at]]:
             at -= 1
-        first = int(keys[at]) if at >= 0 else 0
+        needs.append((int(keys[at]) if at >= 0 else 0, packet))
+    stretches: list[tuple[int, int]] = []
+    for first, last in sorted(needs):
         if stretches and first <= stretches[-1][1] + 1:
-            stretches[-1] = (stretches[-1][0], packet)
+            stretches[-1] = (stretches[-1][0], max(last, stretches[-1][1]))
         else:
-            stretches.append((first, packet))
+            stretches.append((first, last))
     return stretches
 
 
@@ -101,7 +103,7 @@ def _decode(
     with open_media(source) as container:
         stream = video_stream(container, source)
         context = stream.codec_context
-        context.thread_type = "AUTO" if threads > 1 else "NONE"  # type: ignore[assignment]
+        context.thread_type = "AUTO" if threads > 1 else "NONE"
         context.thread_count = threads
         if context.name in _LENIENT:
             context.options = {"err_detect": "explode"}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
+
+_MATRIX = "DISPLAYMATRIX"
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,10 @@ class Orientation:
 
 def orientation_of(frame: VideoFrame) -> Orientation:
     """The frame's display matrix. Its linear part (a b; c d) sends a point (x, y) to (ax + cy, bx + dy)."""
-    data = frame.side_data.get(Type.DISPLAYMATRIX)
-    if data is None:
+    if _MATRIX not in frame.side_data:
         return Orientation()
-    a, b, _, c, d = (int(v) for v in np.frombuffer(bytes(data), dtype=np.int32)[:5])
+    matrix = np.frombuffer(bytes(frame.side_data[_MATRIX]), dtype=np.int32)
+    a, b, _, c, d = (int(value) for value in matrix[:5])
     if abs(b) + abs(c) > abs(a) + abs(d):
         return Orientation(transpose=True, flip_x=c < 0, flip_y=b < 0)
     return Orientation(flip_x=a < 0, flip_y=d < 0)

@@ -94,7 +94,7 @@ def probe(path: Source) -> VideoInfo:
 
 def _first_frame(container: InputContainer, stream: VideoStream, path: Source) -> tuple[Orientation, int, int]:
     context = stream.codec_context
-    context.thread_type = "NONE"  # type: ignore[assignment]  # frame threads would wait for more packets
+    context.thread_type = "NONE"  # frame threads would wait for more packets
     for count, packet in enumerate(read_packets(container, stream)):
         if count == _PACKETS_TO_FIRST_FRAME:
             break

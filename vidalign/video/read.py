@@ -154,7 +154,7 @@ class _Album:
             frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BICUBIC, threads=1
         )
         plane = rgb.planes[0]
-        rows = np.frombuffer(plane, dtype=np.uint8).reshape(height, plane.line_size)
+        rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(height, plane.line_size)
         image = turn.apply(rows[:, : 3 * width].reshape(height, width, 3))
         place = self._places.get(packet)
         target = self._array[place] if place is not None else np.empty_like(self._array[0])
@@ -212,9 +212,9 @@ def _report_damage(
     problems = []
     if replaced:
         problems.append(f"{replaced} of {planned} frames could not be decoded; sound neighbours stand for them")
-    # Files round their durations, and the last frame's length is often unstated: half a second says nothing.
+    # Files round their durations, and the last frame's length is often unstated: two frames' time says nothing.
     expected = min(timeline.declared or 0.0, end if end is not None else float("inf"))
-    if timeline.complete and expected > timeline.end + max(0.5, 2 / max(_rate(timeline), 1e-3)):
+    if timeline.complete and expected > timeline.end + max(0.2, 2 / max(_rate(timeline), 1e-3)):
         problems.append(f"only {timeline.end:.3f} s of {timeline.declared:.3f} s could be read")
     elif timeline.torn:
         problems.append(f"parts of the file could not be read; frames were taken up to {stop:.3f} s")

@@ -159,7 +159,7 @@ def _collect(
         stamps = np.concatenate([[0], np.cumsum(steps)[:-1]]).astype(np.int64)
         earliest = 0
     else:
-        usable = [u and p is not None for u, p in zip(usable, pts)]
+        usable = [u and p is not None for u, p in zip(usable, pts, strict=True)]
         stamps = np.array([p or 0 for p in pts], dtype=np.int64)
     ticks = stamps - (earliest or 0)
     mask = np.array(usable, dtype=bool) & (ticks >= 0)
@@ -180,11 +180,11 @@ def is_hole(before: Packet, packet: Packet, tick: Fraction) -> bool:
     Matroska's demuxer drops damaged blocks without a word: what is left is a jump in time, where the packets'
     durations show none, over more bytes than lie between neighbours. A pause in a variable rate takes no bytes.
     """
-    earlier, later = (p.pts if p.dts is None else p.dts for p in (before, packet))
-    if not before.duration or earlier is None or later is None or before.pos is None or packet.pos is None:
+    # Not dts: Matroska has none, and libavformat's guess counts on as if nothing had been lost.
+    if not before.duration or None in (before.pts, packet.pts, before.pos, packet.pos):
         return False
-    frames_lost = (later - earlier) / before.duration - 1
-    bytes_between = packet.pos - before.pos - before.size
+    frames_lost = (packet.pts - before.pts) / before.duration - 1  # type: ignore[operator]
+    bytes_between = packet.pos - before.pos - before.size  # type: ignore[operator]
     return frames_lost > max(2.0, 0.25 / float(before.duration * tick)) and bytes_between > before.size
 
 
