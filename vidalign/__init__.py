@@ -10,8 +10,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vidalign.families import lora_preset
     from vidalign.losses import cpo_loss, dpop_loss, simper_loss, simpo_loss, synpo_loss
+    from vidalign.trainers.adapters import lora_preset
     from vidalign.trainers.dpo import VideoDPOConfig, VideoDPOTrainer
     from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
     from vidalign.trainers.synpo import SynPOConfig, SynPOTrainer
@@ -30,7 +30,7 @@ _MODULE_OF = {
     "clips": "vidalign.video",
     "cpo_loss": "vidalign.losses",
     "dpop_loss": "vidalign.losses",
-    "lora_preset": "vidalign.families",
+    "lora_preset": "vidalign.trainers.adapters",
     "probe": "vidalign.video",
     "read_audio": "vidalign.video",
     "read_video": "vidalign.video",
