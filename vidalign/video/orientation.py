@@ -36,7 +36,8 @@ def orientation_of(frame: VideoFrame) -> Orientation:
     """The frame's display matrix. Its linear part (a b; c d) sends a point (x, y) to (ax + cy, bx + dy)."""
     if _MATRIX not in frame.side_data:
         return Orientation()
-    matrix = np.frombuffer(bytes(frame.side_data[_MATRIX]), dtype=np.int32)
+    # PyAV's stubs know one kind of side data only.
+    matrix = np.frombuffer(bytes(frame.side_data[_MATRIX]), dtype=np.int32)  # type: ignore[literal-required]
     a, b, _, c, d = (int(value) for value in matrix[:5])
     if abs(b) + abs(c) > abs(a) + abs(d):
         return Orientation(transpose=True, flip_x=c < 0, flip_y=b < 0)
