@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 
 Media = dict[str, torch.Tensor]
-"""The processor's tensors for the media of ONE prompt, e.g. `pixel_values_videos`, `video_grid_thw`. Empty for text."""
+"""The processor's tensors for the media of ONE prompt, e.g. `pixel_values_videos`. Empty for text."""
 
 
 @dataclass
@@ -25,12 +25,25 @@ class EncodedPrompt:
 
 
 class DecodedVideo(Protocol):
-    """The part of `vidalign.video.Video` that a family reads."""
+    """The part of `vidalign.video.Video` that a family reads.
 
-    frames: Any  # uint8 [T, H, W, 3]
-    timestamps: Any  # [T], seconds
-    duration: float
-    fps: float
+    frames: uint8 [T, H, W, 3].
+    timestamps: [T], seconds, growing. The times of the frames are taken from these.
+    duration: seconds.
+    fps: frames per second of the clip. Read only where a single frame leaves the rate open.
+    """
+
+    @property
+    def frames(self) -> Any: ...
+
+    @property
+    def timestamps(self) -> Any: ...
+
+    @property
+    def duration(self) -> float: ...
+
+    @property
+    def fps(self) -> float: ...
 
 
 class EncodePrompt(Protocol):
@@ -50,17 +63,21 @@ class Family:
     """One model family of transformers. Dotted paths start at the backbone, `model.base_model` (before PEFT).
 
     name: the config's `model_type`.
-    vision_tower, projector, language_model: module paths (several where a family has several towers). A projector
-        may lie inside the tower; freezing the tower alone leaves it trainable. A path of "" is the backbone itself.
-    projector_parameters: bare parameters of the backbone that belong to the projector, e.g. a learned line break.
-    frame_multiple: frame sides are multiples of this many pixels (1: the processor resizes to a fixed square).
+    vision_tower, projector, language_model: module paths (several where a family has several towers). A
+        projector may lie inside the tower; freezing the tower alone leaves it trainable. A path of "" is the
+        backbone itself.
+    projector_parameters: bare parameters of the backbone that belong to the projector, e.g. a learned line
+        break.
+    frame_multiple: frame sides are multiples of this many pixels (1: the processor resizes to a fixed
+        square).
     encode: (processor, text with placeholders, videos, images, *, max_pixels) -> EncodedPrompt.
-    media_features: (backbone, merged media) -> the `mm_encoder_outputs` that the backbone's forward takes, with
-        gradients when grad mode is on. Runs tower and projector once.
+    media_features: (backbone, merged media) -> the `mm_encoder_outputs` that the backbone's forward takes,
+        with gradients when grad mode is on. Runs tower and projector once.
     positions: (backbone, input_ids [1, P], media of this prompt) -> position ids [3, 1, P] (mRoPE) or [1, P].
     media_token_ids: (config) -> ids that stand for features, and so may neither be generated nor cut off.
     dummy_media: (config) -> the smallest media that runs every tower, for a rank whose batch has none.
-    video_placeholder, image_placeholder: (processor) -> what a plain-string prompt writes for one video or image.
+    video_placeholder, image_placeholder: (processor) -> what a plain-string prompt writes for one video or
+        image.
     tiny_model, tiny_processor: random-initialised real classes, built in code, for tests and self-checks.
     """
 

@@ -25,8 +25,8 @@ def encode_frames(
     lengths = [len(video.frames) for video in videos]
     if len(set(lengths)) > 1:
         raise ValueError(
-            f"The videos of one prompt have {lengths} frames, but {type(processor).__name__} stacks them into one "
-            "tensor. Sample the same number of frames from each (num_frames)."
+            f"The videos of one prompt have {lengths} frames, but {type(processor).__name__} stacks them "
+            "into one tensor. Sample the same number of frames from each (num_frames)."
         )
     options = {"video_metadata": [sampled_metadata(video) for video in videos]}
     return call_processor(processor, text, videos, images, options)
@@ -36,8 +36,8 @@ def patches(processor: Any, pixels: torch.Tensor) -> tuple[int, int]:
     """(rows, columns) of the tower's patches on frames [..., H, W]."""
     if not processor.patch_size:
         raise ValueError(
-            f"This {type(processor).__name__} has no patch_size (old checkpoints lack it), so it cannot count "
-            "placeholders. Set processor.patch_size = model.config.vision_config.patch_size."
+            f"This {type(processor).__name__} has no patch_size (old checkpoints lack it), so it cannot "
+            "count placeholders. Set processor.patch_size = model.config.vision_config.patch_size."
         )
     return pixels.shape[-2] // processor.patch_size, pixels.shape[-1] // processor.patch_size
 

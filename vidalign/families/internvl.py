@@ -1,4 +1,4 @@
-"""InternVL: a video is written as numbered frames, `Frame1: <img>...</img>`, each of them an image to the model."""
+"""InternVL: a video is written as numbered frames, `Frame1: <img>...</img>`, each an image to the model."""
 
 from __future__ import annotations
 

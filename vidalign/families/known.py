@@ -45,7 +45,7 @@ def family_of(model_or_config: Any) -> Family:
     if model_type not in FAMILIES:
         raise UnknownFamilyError(
             f"No family for model_type {model_type!r} ({type(model_or_config).__name__}). Known: "
-            f"{', '.join(sorted(FAMILIES))}. Use a model of one of these, or write a Family for it: one file in "
-            "vidalign/families/ and one entry in FAMILIES."
+            f"{', '.join(sorted(FAMILIES))}. Use a model of one of these, or write a Family for it: one file "
+            "in vidalign/families/ and one entry in FAMILIES."
         )
     return FAMILIES[model_type]

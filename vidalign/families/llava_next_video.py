@@ -1,4 +1,4 @@
-"""LLaVA-NeXT-Video: frames pooled to a quarter of their patches; images in tiles with a learned line break."""
+"""LLaVA-NeXT-Video: frames pooled to a quarter of their patches, images in tiles with learned line ends."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ def media_token_ids(config: Any) -> frozenset[int]:
 
 
 def dummy_media(config: Any) -> Media:
-    """One video of one frame. Images go through the same tower; only their line break has no gradient then."""
+    """One video of one frame. Images go through the same tower; only their line end gets no gradient."""
     side = config.vision_config.image_size
     return {"pixel_values_videos": torch.zeros(1, 1, config.vision_config.num_channels, side, side)}
 
 
 def merge(medias: Sequence[Media]) -> Media:
-    """Concatenate over prompts; images are padded to the most tiles, which the model cuts by `image_sizes`."""
+    """Concatenate over prompts. Images are padded to the most tiles; the model cuts them by `image_sizes`."""
     by_key = {"pixel_values": concatenate_padded, "pixel_values_videos": concatenate_frames}
     return {
         key: by_key[key](tensors) if key in by_key else torch.cat(tensors)

@@ -24,8 +24,8 @@ def concatenate(medias: Sequence[Media]) -> Media:
 def concatenate_frames(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
     """Clips [n, T, C, H, W] as one tensor: [sum n, T, C, H, W], or [1, sum n*T, C, H, W] where T differs.
 
-    The towers of these families see each frame (or tile) by itself, and features go to placeholders in order, so
-    the border between two clips carries nothing.
+    The towers of these families see each frame (or tile) by itself, and features go to placeholders in order,
+    so the border between two clips carries nothing.
     """
     if len({tensor.shape[1] for tensor in tensors}) == 1:
         return torch.cat(list(tensors))

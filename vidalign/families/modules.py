@@ -40,15 +40,15 @@ def part_paths(family: Family, part: str) -> tuple[str, ...]:
 
 
 def inside(name: str, paths: Iterable[str]) -> bool:
-    """Whether a dotted name is one of the paths or lies below one. The path "" is the backbone: all is inside."""
+    """Whether a dotted name is one of the paths or lies below one. The path "" holds everything."""
     return any(not path or name == path or name.startswith(path + ".") for path in paths)
 
 
 def module_parameters(model: Any, family: Family, part: str) -> list[nn.Parameter]:
     """The parameters of one part, each once.
 
-    The vision tower is taken without a projector that lies inside it. The language model is taken with the output
-    head, which lies beside the backbone. A part that a family does not have (text) has no parameters.
+    The vision tower is taken without a projector that lies inside it. The language model is taken with the
+    output head, which lies beside the backbone. A part that a family does not have (text) has no parameters.
     """
     paths = part_paths(family, part)
     excluded = part_paths(family, "projector") if part == "vision_tower" else ()
@@ -65,7 +65,7 @@ def module_parameters(model: Any, family: Family, part: str) -> list[nn.Paramete
 
 
 def freeze(model: Any, parts: Iterable[str]) -> None:
-    """Set `requires_grad` to False on every parameter of the named parts, and leave all others as they are."""
+    """Set `requires_grad` to False on every parameter of the named parts. All others stay as they are."""
     family = family_of(model)
     for part in (parts,) if isinstance(parts, str) else tuple(parts):
         for parameter in module_parameters(model, family, part):
@@ -73,11 +73,11 @@ def freeze(model: Any, parts: Iterable[str]) -> None:
 
 
 def lora_target_regex(model: Any, family: Family, *, vision_tower: bool = False) -> str:
-    """A regex for `LoraConfig(target_modules=...)`: every `nn.Linear` inside the language model, never the head.
+    """A regex for `LoraConfig(target_modules=...)`: every `nn.Linear` of the language model, never the head.
 
-    vision_tower: also those inside the vision tower, without the projector. PEFT matches the whole name of a module,
-    as the full model names it, e.g. `model.language_model.layers.0.self_attn.q_proj`. Names are listed rather than
-    wildcarded, layer numbers apart: a tower may use the same leaf names as the language model.
+    vision_tower: also those inside the vision tower, without the projector. PEFT matches the whole name of a
+    module, as the full model names it, e.g. `model.language_model.layers.0.self_attn.q_proj`. Names are
+    listed, all but the layer numbers: a tower may use the same last names as the language model.
     """
     if hasattr(model, "peft_config"):
         raise ValueError(

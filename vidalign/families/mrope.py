@@ -14,8 +14,8 @@ POSITION_KEYS = ("image_grid_thw", "video_grid_thw", "second_per_grid_ts")
 def mrope_positions(backbone: Any, input_ids: torch.Tensor, media: Media) -> torch.Tensor:
     """Positions [3, 1, P] of one prompt [1, P], as the backbone's own forward would compute them.
 
-    `get_rope_index` is a pure function of its arguments: `backbone.rope_deltas`, which generation keeps between
-    steps, stays as it was.
+    `get_rope_index` is a pure function of its arguments: `backbone.rope_deltas`, which generation keeps
+    between steps, stays as it was.
     """
     given = {key: media[key].to(input_ids.device) for key in POSITION_KEYS if key in media}
     if not given:

@@ -65,8 +65,8 @@ def tower_size(vision_config: Any) -> tuple[int, int]:
     side = arguments.get("img_size", getattr(vision_config, "image_size", None))
     if side is None:
         raise ValueError(
-            "The vision config names no image size (model_args['img_size']), so the smallest input of the tower is "
-            "unknown. Set it there, or give every rank a row with media."
+            "The vision config names no image size (model_args['img_size']), so the smallest input of the "
+            "tower is unknown. Set it there, or give every rank a row with media."
         )
     return tuple(side) if isinstance(side, (list, tuple)) else (side, side)
 
@@ -78,8 +78,8 @@ def merge(medias: Sequence[Media]) -> Media:
 def tiny_model(*, seed: int = 0, **overrides: Any) -> Any:
     """A random `PerceptionLMForConditionalGeneration`. overrides: fields of its text config.
 
-    Released checkpoints have a tower from timm; a CLIP tower with the same output stands in, so that timm need not
-    be installed.
+    Released checkpoints have a tower from timm; a CLIP tower with the same output stands in, so that timm
+    need not be installed.
     """
     from transformers import PerceptionLMConfig, PerceptionLMForConditionalGeneration
 

@@ -18,9 +18,9 @@ def check_media_count(text: str, placeholder: str, given: int, medium: str) -> N
     if found == given:
         return
     raise PlaceholderError(
-        f"The prompt holds {found} {medium} placeholder(s) {placeholder!r}, but {given} {medium}(s) came with it. "
-        f"Write one placeholder per {medium} into the prompt (the chat template does so for a content block of "
-        f'{{"type": "{medium}"}}), and none as plain text. The prompt starts {text[:120]!r}.'
+        f"The prompt holds {found} {medium} placeholder(s) {placeholder!r}, but {given} {medium}(s) came "
+        f"with it. Write one placeholder per {medium} into the prompt (the chat template does so for a "
+        f'content block of {{"type": "{medium}"}}), and none as plain text. The prompt starts {text[:120]!r}.'
     )
 
 
@@ -35,7 +35,7 @@ def check_feature_count(
     if tokens == features:
         return
     raise PlaceholderError(
-        f"The encoded prompt holds {tokens} {medium} tokens, but its media give {features} features. The processor "
-        "and the model disagree on sizes (patch size, merge size, number of frames), or the tokens were truncated: "
-        "load both from the same checkpoint, and never cut a prompt after it was encoded."
+        f"The encoded prompt holds {tokens} {medium} tokens, but its media give {features} features. The "
+        "processor and the model disagree on sizes (patch size, merge size, number of frames), or the tokens "
+        "were truncated: load both from the same checkpoint, and never cut a prompt after it was encoded."
     )

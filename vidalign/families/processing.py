@@ -36,13 +36,15 @@ def call_processor(
     videos_kwargs: what this family's video processor is told, e.g. `video_metadata`.
     sides: (height, width) of each video's frames, where the processor shall not choose them. One call has one
         `size` for all its videos, so videos of unlike length or shape are resized before it.
-    Frames are never sampled again, no special token is added (a chat template wrote them), nothing is truncated.
+    Frames are never sampled again, no special token is added (a chat template wrote them), nothing is
+    truncated.
     """
     given: dict[str, Any] = {"text": [text]}
     if images:
         given["images"] = list(images)
     if videos:
-        # The layout is known. Left to infer, transformers takes a clip of 3 or 1 rows of pixels for channels-first.
+        # The layout is known. Left to infer, transformers takes a clip of 3 or 1 rows of pixels for
+        # channels-first.
         given["videos"] = [video.frames for video in videos]
         given["videos_kwargs"] = {
             "do_sample_frames": False,

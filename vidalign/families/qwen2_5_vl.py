@@ -38,7 +38,7 @@ def encode(
     *,
     max_pixels: int | None = None,
 ) -> EncodedPrompt:
-    """Encode one prompt. `second_per_grid_ts` is temporal_patch_size / effective rate, from the true timestamps."""
+    """Encode one prompt. `second_per_grid_ts` is temporal_patch_size / rate, by the true timestamps."""
     metadata = [sampled_metadata(video) for video in videos]
     return qwen_vl.encode_grids(processor, text, videos, images, metadata, max_pixels, capped_sides)
 

@@ -37,8 +37,8 @@ def padded(video: DecodedVideo, least: int) -> DecodedVideo:
 def timed_metadata(video: DecodedVideo) -> Any:
     """Metadata from which the processor reads exactly `video.timestamps`, whatever their spacing.
 
-    It takes index / fps for the time of a frame, so with fps = 1 the indices are seconds. Nothing else reads them:
-    the frames are sampled already.
+    It takes index / fps for the time of a frame, so with fps = 1 the indices are seconds. Nothing else reads
+    them: the frames are sampled already.
     """
     metadata = sampled_metadata(video)
     metadata.fps = 1.0
@@ -56,8 +56,8 @@ def capped_sides(
     from transformers.models.qwen3_vl.video_processing_qwen3_vl import smart_resize
 
     factor, patch = qwen_vl.token_pixels(video_processor), video_processor.temporal_patch_size
-    # The processor counts frames rounded to patches (half to even), but scales by the true number: the smaller of
-    # the two keeps each frame within the cap.
+    # The processor counts frames rounded to patches (half to even), but scales by the true number: the
+    # smaller of the two keeps each frame within the cap.
     counted = min(frames, round(frames / patch) * patch)
     longest = min(video_processor.size["longest_edge"], max_pixels * counted)
     shortest = min(video_processor.size["shortest_edge"], longest)
@@ -78,8 +78,8 @@ def encode(
     *,
     max_pixels: int | None = None,
 ) -> EncodedPrompt:
-    """Encode one prompt. The times written into it, `<1.5 seconds>`, are means over temporal patches of the true
-    timestamps, to 0.1 s. A window of a longer video keeps the times of that video."""
+    """Encode one prompt. The times written into it, `<1.5 seconds>`, are means over temporal patches of the
+    true timestamps, to 0.1 s. A window of a longer video keeps the times of that video."""
     metadata = [timed_metadata(video) for video in videos]
     clips = [padded(video, processor.video_processor.temporal_patch_size) for video in videos]
     return qwen_vl.encode_grids(processor, text, clips, images, metadata, max_pixels, capped_sides)
@@ -123,7 +123,7 @@ def tiny_model(*, seed: int = 0, **overrides: Any) -> Any:
 
 
 def tiny_processor() -> Any:
-    """A real processor for frames of up to 84 x 84 pixels; two frames of 56 x 56 give four tokens and their time."""
+    """A real processor: two frames of 56 x 56 pixels give four tokens, and their time as text."""
     from transformers import Qwen2VLImageProcessor, Qwen3VLProcessor, Qwen3VLVideoProcessor
 
     size = {"shortest_edge": 28 * 28, "longest_edge": 84 * 84}

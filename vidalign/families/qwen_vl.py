@@ -45,15 +45,15 @@ def encode_grids(
     tower = processor.video_processor
     options: dict[str, Any] = {"video_metadata": list(metadata)}
     if getattr(tower, "cap_pixels_per_frame", True) is None:
-        # Unset means no cap over the clip, a warning, and a change in a version to come: a frame must not change
-        # its size with the version.
+        # Unset means no cap over the clip, a warning, and a change in a version to come: a frame must not
+        # change its size with the version.
         options["cap_pixels_per_frame"] = False
     sides = None
     if max_pixels is not None:
         if max_pixels < (least := token_pixels(tower) ** 2):
             raise ValueError(
-                f"max_pixels={max_pixels} is below the {least} pixels of one token, so no frame fits. Set it to at "
-                f"least {least}, or to None to keep the processor's own limits."
+                f"max_pixels={max_pixels} is below the {least} pixels of one token, so no frame fits. Set it "
+                f"to at least {least}, or to None to keep the processor's own limits."
             )
         sides = [capped_sides(tower, *frame_shape(video), max_pixels) for video in videos]
     encoded = call_processor(processor, text, videos, images, options, sides)
@@ -68,7 +68,7 @@ def encode_grids(
 
 
 def media_features(backbone: Any, media: Media) -> dict[str, Any]:
-    """`mm_encoder_outputs` from `pixel_values`/`image_grid_thw` and `pixel_values_videos`/`video_grid_thw`."""
+    """`mm_encoder_outputs`, from pixels [patches, pixels of a patch] and their grids [media, 3]."""
     features: dict[str, Any] = {}
     if "pixel_values" in media:
         features["image"] = backbone.get_image_features(
@@ -97,6 +97,6 @@ def dummy_media(config: Any) -> Media:
 
 
 def tiny_mrope_section(head_dim: int) -> list[int]:
-    """How the head_dim / 2 frequencies are shared between time, height and width: about 1 : 1.5 : 1.5, as in Qwen's."""
+    """Frequencies, of head_dim / 2, for time, height and width: about 1 : 1.5 : 1.5, as in Qwen's."""
     space = 3 * (head_dim // 2) // 8
     return [head_dim // 2 - 2 * space, space, space]

@@ -7,8 +7,8 @@ from typing import Any
 
 from vidalign.families.family import DecodedVideo
 
-# Of the spacing. A sampler takes the frame that the file shows at each instant, so the times of a regular clip
-# stray from its grid by up to one frame of the file: 8 % at 2 fps from a 24 fps file.
+# Of the spacing. A sampler takes the frame that the file shows at each instant, so the times of a regular
+# clip stray from its grid by up to one frame of the file: 8 % at 2 fps from a 24 fps file.
 JITTER = 0.1
 
 
@@ -17,13 +17,13 @@ def checked_times(video: DecodedVideo) -> list[float]:
     times = [float(t) for t in video.timestamps]
     if not times or len(times) != len(video.frames):
         raise ValueError(
-            f"The video has {len(video.frames)} frames and {len(times)} timestamps. Give at least one frame, and "
-            "one timestamp, in seconds, for each."
+            f"The video has {len(video.frames)} frames and {len(times)} timestamps. Give at least one frame, "
+            "and one timestamp, in seconds, for each."
         )
     if any(later <= earlier for earlier, later in pairwise(times)):
         raise ValueError(
-            f"The video's timestamps do not grow: {times[:8]}{' ...' if len(times) > 8 else ''}. Sort its frames "
-            "by time and drop duplicates before encoding."
+            f"The video's timestamps do not grow: {times[:8]}{' ...' if len(times) > 8 else ''}. Sort its "
+            "frames by time and drop duplicates before encoding."
         )
     return times
 
@@ -31,9 +31,9 @@ def checked_times(video: DecodedVideo) -> list[float]:
 def effective_fps(video: DecodedVideo) -> float:
     """Frames per second of the sampled clip.
 
-    The mean rate, (T - 1) / (t[T-1] - t[0]), unless a round rate r (a multiple of 1/2, or 1/n) puts every frame
-    within 10 % of a spacing of where it is: then r. Positions in time are truncated to integers, and the mean of a
-    clip taken at 2 fps from a 25 fps file, 2.03, would turn the positions 0 2 4 6 into 0 1 3 5.
+    The mean rate, (T - 1) / (t[T-1] - t[0]), unless a round rate r (a multiple of 1/2, or 1/n) puts every
+    frame within 10 % of a spacing of where it is: then r. Positions in time are truncated to integers, and
+    the mean of a clip taken at 2 fps from a 25 fps file, 2.03, would turn the positions 0 2 4 6 into 0 1 3 5.
     One frame has no spacing: `video.fps`, or 1.
     """
     times = checked_times(video)
@@ -48,8 +48,8 @@ def effective_fps(video: DecodedVideo) -> float:
 def sampled_metadata(video: DecodedVideo) -> Any:
     """The `VideoMetadata` of the clip as it is, not of the file it came from.
 
-    With `frames_indices` = 0..T-1 and `total_num_frames` = T, transformers' `sampled_fps` is `fps` itself. Without
-    metadata it would assume 24 frames per second, silently.
+    With `frames_indices` = 0..T-1 and `total_num_frames` = T, transformers' `sampled_fps` is `fps` itself.
+    Without metadata it would assume 24 frames per second, silently.
     """
     from transformers.video_utils import VideoMetadata
 

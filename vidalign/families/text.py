@@ -26,8 +26,8 @@ def encode(
     """Encode one prompt. processor: a tokenizer."""
     if videos or images:
         raise PlaceholderError(
-            f"The prompt has {len(videos)} video(s) and {len(images)} image(s), but this model reads text only. "
-            "Use a video model, or remove the media."
+            f"The prompt has {len(videos)} video(s) and {len(images)} image(s), but this model reads text "
+            "only. Use a video model, or remove the media."
         )
     return EncodedPrompt(input_ids=processor(text, add_special_tokens=False, truncation=False)["input_ids"])
 

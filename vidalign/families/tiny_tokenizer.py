@@ -26,8 +26,8 @@ def tiny_tokenizer(
 ) -> Any:
     """A `PreTrainedTokenizerFast` in which any text round-trips.
 
-    media_tokens: the family's own special tokens. names: attribute -> token, for processors that ask the tokenizer
-    for them (`tokenizer.image_token`). adds_bos: prepend BOS by default, as Llama's tokenizers do.
+    media_tokens: the family's own special tokens. names: attribute -> token, for processors that ask the
+    tokenizer for them (`tokenizer.image_token`). adds_bos: prepend BOS by default, as Llama's tokenizers do.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -54,7 +54,7 @@ def tiny_tokenizer(
 
 
 def chat_template(*, video: str = "", image: str = "", bos: str = "") -> str:
-    """A ChatML template for string content and for content blocks. video, image: what stands for one medium."""
+    """A ChatML template for string and block content. video, image: what stands for one medium."""
     return (
         f"{bos}"
         "{% for message in messages %}"

@@ -8,8 +8,8 @@ import torch
 
 from vidalign.families.tiny_tokenizer import BOS_ID, EOS_ID, PAD_ID
 
-# Ten times smaller, as in real configs, and a tiny model's logits would hardly depend on its inputs: no test could
-# tell a right feature from a wrong one.
+# Ten times smaller, as in real configs, and a tiny model's logits would hardly depend on its inputs: no test
+# could tell a right feature from a wrong one.
 INITIALIZER_RANGE = 0.1
 
 

@@ -1,0 +1,98 @@
+"""max_pixels caps each frame, and only where the family has no fixed frame size."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+DYNAMIC = ("qwen2_5_vl", "qwen3_vl")
+PATCH = 14
+
+
+def frame_pixels(encoded):
+    """(frames' grid steps, pixels per frame) of each video."""
+    grids = encoded.media["video_grid_thw"].tolist()
+    return [(steps, rows * columns * PATCH**2) for steps, rows, columns in grids]
+
+
+@pytest.mark.parametrize("name", DYNAMIC)
+@pytest.mark.parametrize("max_pixels", [28 * 28, 3000, 56 * 56, 5000, 84 * 84])
+@pytest.mark.parametrize("frames", [1, 2, 3, 5, 6])
+def test_no_frame_is_over_the_cap(family_named, clip, name, max_pixels, frames):
+    built = family_named(name)
+    for height, width in ((28, 28), (40, 70), (60, 84), (200, 150), (90, 89)):
+        encoded = built.family.encode(
+            built.processor, built.prompt("video"), [clip(frames, height, width)], max_pixels=max_pixels
+        )
+        assert all(pixels <= max_pixels for _, pixels in frame_pixels(encoded)), (height, width)
+
+
+@pytest.mark.parametrize("name", DYNAMIC)
+def test_videos_of_unlike_length_get_the_whole_cap_each(family_named, clip, name):
+    built = family_named(name)
+    videos = [clip(2, 84, 84), clip(12, 84, 84, seed=1)]
+    encoded = built.family.encode(built.processor, built.prompt("video", "video"), videos, max_pixels=56 * 56)
+    assert frame_pixels(encoded) == [(1, 56 * 56), (6, 56 * 56)]
+
+
+@pytest.mark.parametrize("name", DYNAMIC)
+def test_a_cap_that_does_not_bite_changes_nothing(family_named, clip, name):
+    built = family_named(name)
+    text, video = built.prompt("video"), clip(4, 60, 84)
+    free = built.family.encode(built.processor, text, [video])
+    capped = built.family.encode(built.processor, text, [video], max_pixels=84 * 84)
+    assert free.input_ids == capped.input_ids
+    torch.testing.assert_close(free.media["pixel_values_videos"], capped.media["pixel_values_videos"])
+
+
+@pytest.mark.parametrize("name", DYNAMIC)
+def test_capped_frames_equal_those_of_a_processor_with_that_size(family_named, clip, name):
+    built = family_named(name)
+    text, video, cap = built.prompt("video"), clip(4, 84, 84), 56 * 56
+    capped = built.family.encode(built.processor, text, [video], max_pixels=cap)
+    own = built.family.tiny_processor()
+    total = cap if name == "qwen2_5_vl" else cap * len(video.frames)
+    own.video_processor.size = {"shortest_edge": 28 * 28, "longest_edge": total}
+    expected = built.family.encode(own, text, [video])
+    assert capped.input_ids == expected.input_ids
+    torch.testing.assert_close(capped.media["pixel_values_videos"], expected.media["pixel_values_videos"])
+
+
+def test_qwen3_total_over_the_clip_stays_in_force(family_named, clip):
+    built = family_named("qwen3_vl")
+    total = built.processor.video_processor.size["longest_edge"]  # of 16 frames of 84 x 84
+    encoded = built.family.encode(
+        built.processor, built.prompt("video"), [clip(64, 84, 84)], max_pixels=84 * 84
+    )
+    [(steps, pixels)] = frame_pixels(encoded)
+    assert steps == 32
+    assert 2 * steps * pixels <= total
+
+
+@pytest.mark.parametrize("name", DYNAMIC)
+def test_a_cap_below_one_token(family_named, clip, name):
+    built = family_named(name)
+    with pytest.raises(ValueError, match="max_pixels=783 .* 784"):
+        built.family.encode(built.processor, built.prompt("video"), [clip()], max_pixels=783)
+
+
+def test_fixed_sizes_ignore_the_cap(video_built, clip):
+    if video_built.family.name in DYNAMIC:
+        pytest.skip("frames of any size")
+    text = video_built.prompt("video")
+    free = video_built.family.encode(video_built.processor, text, [clip()])
+    capped = video_built.family.encode(video_built.processor, text, [clip()], max_pixels=100)
+    assert free.input_ids == capped.input_ids
+    for key, tensor in free.media.items():
+        assert torch.equal(tensor, capped.media[key])
+
+
+def test_a_frame_of_three_rows_is_no_channel(family_named, clip):
+    """transformers would take [T, 3, W, 3] for channels-first."""
+    built = family_named("llava_next_video")
+    short = clip(2, 3, 90)
+    encoded = built.family.encode(built.processor, built.prompt("video"), [short])
+    tall = clip(2, 3, 90)
+    tall.frames = tall.frames.repeat(30, axis=1)
+    again = built.family.encode(built.processor, built.prompt("video"), [tall])
+    assert encoded.media["pixel_values_videos"].shape == again.media["pixel_values_videos"].shape
