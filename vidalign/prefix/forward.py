@@ -188,7 +188,8 @@ class SharedPrefix:
             hidden = model.base_model(**self.separate_inputs(part), use_cache=False).last_hidden_state
         separate = hidden[layout.row.to(hidden.device), layout.column.to(hidden.device)]
         difference = float((packed.float() - separate.float()).norm() / separate.float().norm().clamp(min=1e-12))
-        dtype = torch.get_autocast_dtype(packed.device.type) if torch.is_autocast_enabled() else packed.dtype
+        device = packed.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else packed.dtype
         if not difference <= TOLERANCE.get(dtype, 1e-4):
             raise SelfCheckError(
                 f"{type(model).__name__}: the shared prefix changes the hidden states by {difference:.1e} (relative), "

@@ -1,0 +1,94 @@
+"""What every room's tests share: an offline environment, and small real files, models and rows."""
+
+import json
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TQDM_DISABLE", "1")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def make_video():
+    """Writes a real H.264 file of seeded noise: `make_video(path, frames=8, size=56, rate=4, seed=0)`."""
+    import av
+
+    def make(path, *, frames=8, width=56, height=56, rate=4, seed=0):
+        rng = np.random.default_rng(seed)
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=rate)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            for _ in range(frames):
+                # Large blocks, so that the codec keeps what makes one file differ from another.
+                blocks = rng.integers(0, 255, (height // 14, width // 14, 3), dtype=np.uint8)
+                image = np.kron(blocks, np.ones((14, 14, 1), dtype=np.uint8))
+                for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+                    container.mux(packet)
+            for packet in stream.encode():
+                container.mux(packet)
+        return str(path)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def media_folder(tmp_path_factory, make_video):
+    """Six files 0.mp4 ... 5.mp4 of 2 or 3 seconds, and in two sizes."""
+    folder = tmp_path_factory.mktemp("media")
+    for number in range(6):
+        make_video(
+            folder / f"{number}.mp4", frames=8 + 4 * (number % 2), width=56 + 28 * (number % 3 == 0), seed=number
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def saved_model(tmp_path_factory):
+    """Folder with a tiny model and its processor, by family name."""
+    from vidalign.families import FAMILIES
+
+    folders: dict[str, str] = {}
+
+    def save(name):
+        if name not in folders:
+            folder = str(tmp_path_factory.mktemp(name))
+            FAMILIES[name].tiny_model().save_pretrained(folder)
+            FAMILIES[name].tiny_processor().save_pretrained(folder)
+            folders[name] = folder
+        return folders[name]
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def pair_rows():
+    """Rows of pairs with responses of different length: `pair_rows(n, media=True)`."""
+
+    def rows(count, *, media=True, files=6):
+        words = "a red circle moves left while two blue squares stay".split()
+        table = []
+        for number in range(count):
+            chosen = " ".join(words[: 2 + number % 7])
+            rejected = " ".join(reversed(words[: 1 + (number * 3) % 8]))
+            row = {
+                "prompt": [{"role": "user", "content": f"describe {words[number % 9]}"}],
+                "chosen": [{"role": "assistant", "content": chosen}],
+                "rejected": [{"role": "assistant", "content": rejected + " not"}],
+            }
+            table.append({"videos": [f"{number % files}.mp4"], **row} if media else row)
+        return table
+
+    return rows
+
+
+@pytest.fixture
+def write_rows():
+    def write(path: Path, rows: list[dict]) -> str:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return str(path)
+
+    return write
