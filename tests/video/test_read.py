@@ -11,6 +11,8 @@ import pytest
 from media import codes, write_video
 
 from vidalign.video import InvalidWindow, read_video
+from vidalign.video.container import open_media, video_stream
+from vidalign.video.timeline import scan
 
 
 @pytest.fixture(scope="module")
@@ -121,15 +123,11 @@ def test_chosen_frames_equal_those_of_a_full_decode(tmp_path, name):
 
 
 def test_seeking_reads_only_a_part(tmp_path):
-    """A late window of a file whose middle is unreadable: had the middle been decoded, it would show."""
+    """A late window is read from a key frame near its start, and its pixels are those of a full decode."""
     path = write_video(tmp_path / "long.mp4", 300, options={"g": "30", "bf": "2"})
     everything = full_decode(path)
     video = read_video(path, start=9.0, end=9.5)
     np.testing.assert_array_equal(video.frames, everything[270:285])
-
-    from vidalign.video.container import open_media, video_stream
-    from vidalign.video.timeline import scan
-
     with open_media(path) as container:
         part = scan(container, video_stream(container, path), 9.0, 9.5)
     assert part.seek is not None and len(part.pts) < 120

@@ -76,7 +76,8 @@ def read_video(
 
     Warns:
         DamagedVideoWarning: part of the file could not be decoded. Frames beyond the damage are missing, frames
-            within it are replaced by the nearest sound ones, under their own timestamps.
+            within it are replaced by the nearest sound ones, under their own timestamps. Altered bits inside a
+            frame of VP9 or HEVC can go unnoticed: those codecs carry no checksums and decode almost anything.
     """
     name = name_of(path)
     _check_arguments(name, fps, num_frames, max_frames, multiple)
@@ -97,7 +98,8 @@ def read_video(
     chosen = choose()
     budget = max_pixels
     if total_pixels is not None:
-        budget = min(max_pixels or total_pixels, total_pixels // len(chosen))
+        share = total_pixels // len(chosen)
+        budget = share if max_pixels is None else min(max_pixels, share)
     album = _Album(chosen, budget, multiple, name)
     planned = set(chosen.tolist())
     damaged: set[int] = set()
