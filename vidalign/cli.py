@@ -134,7 +134,7 @@ def train(args: argparse.Namespace, trainer_args: list[str]) -> NoReturn:
 
 def list_recipes() -> None:
     header = ("recipe", "method", "paper", "model", "hardware")
-    rows = [header]
+    rows: list[tuple[str, ...]] = [header]
     for name in recipe_names():
         recipe = read_mapping(RECIPES / f"{name}.yaml")
         keys = ("method", "paper", "model_name_or_path", "hardware")
