@@ -1,0 +1,56 @@
+"""What the demo does, in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+METHODS = ("DPO", "SynPO", "SFT on best")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run of the demo. Equal settings on one machine give equal results.
+
+    clips: per split: "train" for the supervised stage, "pairs" for candidates (no clip of "train": on clips already
+        learned the candidates are too alike), "validation" for choosing learning rates, "test" for the comparison.
+    seed: of the world, the model, the supervised stage and the candidates. seeds: runs a method, on one checkpoint
+        and the same pairs: each has its own order of batches.
+    rates: learning rates that each method is tried with, `search_steps` long, on the validation clips.
+    probes: pairs kept out of training, on which the log-probs of chosen and rejected are followed.
+    threads: of PyTorch. Sums depend on their number, and so do results.
+    """
+
+    clips: dict[str, int] = field(
+        default_factory=lambda: {"train": 1500, "pairs": 1000, "validation": 200, "test": 400}
+    )
+    seed: int = 0
+    seeds: int = 3
+    sft_steps: int = 400
+    sft_rate: float = 4e-3
+    sft_warmup: int = 40
+    candidates: int = 6
+    temperature: float = 1.0
+    preference_steps: int = 120
+    search_steps: int = 60
+    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
+    probes: int = 64
+    batch_size: int = 32
+    examples: int = 9
+    threads: int = 2
+
+
+def quick(seed: int = 0, seeds: int = 2, threads: int = 2) -> Settings:
+    """The same path in about a minute, too short to learn much: it shows that everything runs."""
+    return Settings(
+        clips={"train": 160, "pairs": 96, "validation": 40, "test": 60},
+        seed=seed,
+        seeds=min(seeds, 2),
+        threads=threads,
+        sft_steps=60,
+        sft_warmup=10,
+        preference_steps=12,
+        search_steps=6,
+        rates=(3e-4, 1e-3),
+        probes=16,
+        examples=4,
+    )
