@@ -1,6 +1,7 @@
 """An option given to the backbone reaches the attention function of every language-model layer.
 
-The shared prefix hands its layout down this way; a family whose layers drop unknown options would see wrong masks.
+The shared prefix hands its layout down this way: a family whose layers drop unknown options would see wrong
+masks.
 """
 
 from __future__ import annotations

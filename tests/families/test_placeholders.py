@@ -33,9 +33,7 @@ def test_as_many_tokens_as_features(video_built, clip, monkeypatch):
         return expand(self, *args, **kwargs).replace(token, "", 1)
 
     monkeypatch.setattr(type(processor), "replace_video_token", one_less)
-    with pytest.raises(
-        PlaceholderError, match="the processor and the model disagree|The processor and the model"
-    ):
+    with pytest.raises(PlaceholderError, match="The processor and the model disagree"):
         video_built.family.encode(processor, video_built.prompt("video"), [clip()])
 
 
@@ -49,7 +47,7 @@ def test_stacked_videos_have_one_length(family_named, clip, name):
 def test_an_old_checkpoint_without_patch_size(family_named, clip):
     processor = FAMILIES["llava_next_video"].tiny_processor()
     processor.patch_size = None
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(ValueError, match="has no patch_size"):
         FAMILIES["llava_next_video"].encode(
             processor, family_named("llava_next_video").prompt("video"), [clip()]
         )

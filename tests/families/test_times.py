@@ -27,7 +27,7 @@ def clip_at(times, fps=0.0):
         ([0.0, 2.0, 4.0], 0.5),
         ([0.0, 3.0, 6.0, 9.0], 1 / 3),
         ([7.0, 7.4, 7.8], 2.5),  # a window that starts late
-        # 2 fps from a 25 fps file: frames 0, 12, 25, 37. The mean, 3 / 1.48 = 2.03, would truncate to 0 1 3 5.
+        # 2 fps from a 25 fps file: frames 0, 12, 25, 37. The mean, 3 / 1.48 = 2.03, would give 0 1 3 5.
         ([0.0, 0.48, 1.0, 1.48], 2.0),
         # 29.97 fps: 15 frames are 0.5005 s
         ([0.0, 0.5005, 1.001, 1.5015], 2.0),

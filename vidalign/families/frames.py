@@ -18,7 +18,8 @@ def encode_frames(
 ) -> EncodedPrompt:
     """Encode one prompt, whose clips the processor resizes and crops to its own size.
 
-    Raises ValueError for clips of unlike length in one prompt: these processors stack them.
+    Raises ValueError for clips of unlike length in one prompt, which these processors stack, and for a
+    processor that does not know the tower's patch size.
     """
     check_media_count(text, processor.video_token, len(videos), "video")
     check_media_count(text, processor.image_token, len(images), "image")
@@ -28,17 +29,17 @@ def encode_frames(
             f"The videos of one prompt have {lengths} frames, but {type(processor).__name__} stacks them "
             "into one tensor. Sample the same number of frames from each (num_frames)."
         )
+    if not getattr(processor, "patch_size", 1):
+        raise ValueError(
+            f"This {type(processor).__name__} has no patch_size (old checkpoints lack it), so it cannot "
+            "count placeholders. Set processor.patch_size = model.config.vision_config.patch_size."
+        )
     options = {"video_metadata": [sampled_metadata(video) for video in videos]}
     return call_processor(processor, text, videos, images, options)
 
 
 def patches(processor: Any, pixels: torch.Tensor) -> tuple[int, int]:
     """(rows, columns) of the tower's patches on frames [..., H, W]."""
-    if not processor.patch_size:
-        raise ValueError(
-            f"This {type(processor).__name__} has no patch_size (old checkpoints lack it), so it cannot "
-            "count placeholders. Set processor.patch_size = model.config.vision_config.patch_size."
-        )
     return pixels.shape[-2] // processor.patch_size, pixels.shape[-1] // processor.patch_size
 
 
