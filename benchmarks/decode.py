@@ -42,7 +42,9 @@ def write_video(path: Path, seconds: int) -> None:
         stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
         for index in range(seconds * RATE):
             y, x = index % 360, (2 * index) % 800
-            image = coarse[y : y + 720, x : x + 1280] // 2 + fine[360 - y : 1080 - y, :1280] + grain[index % 8]
+            image = (
+                coarse[y : y + 720, x : x + 1280] // 2 + fine[360 - y : 1080 - y, :1280] + grain[index % 8]
+            )
             top = int(280 + 200 * np.sin(index / 20))
             image[top : top + 160, x : x + 160] = 255 - image[top : top + 160, x : x + 160]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
@@ -102,7 +104,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=int, default=100, help="length of the film")
     parser.add_argument("--runs", type=int, default=5, help="timed runs of each reader, after one warm-up")
-    parser.add_argument("--threads", type=int, default=0, help="decoder threads for all; 0: each reader's default")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="decoder threads for all; 0: each reader's default"
+    )
     arguments = parser.parse_args()
 
     readers: dict[str, Callable[[Path, int], np.ndarray]] = {"vidalign": ours}
@@ -124,10 +128,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
         write_video(path, arguments.seconds)
-        print(f"{platform.platform()}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores; "
-              + ", ".join(f"{k} {v}" for k, v in versions.items()))
-        print(f"{arguments.seconds} s of 1280 x 720 H.264 at {RATE} fps ({path.stat().st_size / 1e6:.0f} MB), "
-              f"{FPS:g} fps taken, threads: {arguments.threads or 'default'}, median of {arguments.runs} runs")
+        print(
+            f"{platform.platform()}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores; "
+            + ", ".join(f"{k} {v}" for k, v in versions.items())
+        )
+        print(
+            f"{arguments.seconds} s of 1280 x 720 H.264 at {RATE} fps ({path.stat().st_size / 1e6:.0f} MB), "
+            f"{FPS:g} fps taken, threads: {arguments.threads or 'default'}, median of {arguments.runs} runs"
+        )
         # The warm-up: one reader's pictures at a time, for 200 of this size take half a gigabyte.
         reference = ours(path, arguments.threads).astype(np.int16)
         grey = {name: _difference(read(path, arguments.threads), reference) for name, read in readers.items()}
@@ -140,8 +148,10 @@ def main() -> None:
                 seconds[name].append(time.perf_counter() - began)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     for name, median in medians.items():
-        print(f"{name:24s} {median:7.3f} s   {median / medians['vidalign']:5.2f} x ours   "
-              f"mean difference {grey[name]:.3f} grey levels")
+        print(
+            f"{name:24s} {median:7.3f} s   {median / medians['vidalign']:5.2f} x ours   "
+            f"mean difference {grey[name]:.3f} grey levels"
+        )
     peers_only = {name: median for name, median in medians.items() if name != "vidalign"}
     if peers_only:
         best = min(peers_only, key=peers_only.__getitem__)

@@ -26,8 +26,8 @@ warnings.filterwarnings("ignore")
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from datasets import Dataset, Features, Image, List, Value  # noqa: E402
 from _machine import describe  # noqa: E402
+from datasets import Dataset, Features, Image, List, Value  # noqa: E402
 from PIL import Image as Picture  # noqa: E402
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration  # noqa: E402
 from trl import DPOConfig, DPOTrainer  # noqa: E402
@@ -57,7 +57,11 @@ def write_model(folder: str) -> int:
                 "num_attention_heads": 8,
                 "num_key_value_heads": 2,
                 "tie_word_embeddings": True,
-                "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [8, 12, 12]},
+                "rope_parameters": {
+                    "rope_type": "default",
+                    "rope_theta": 10000.0,
+                    "mrope_section": [8, 12, 12],
+                },
                 "pad_token_id": processor.tokenizer.pad_token_id,
                 "bos_token_id": None,
                 "eos_token_id": processor.tokenizer.eos_token_id,
@@ -104,14 +108,19 @@ def rows(prefix: int, response: int, pairs: int) -> Dataset:
             table[column].append([{"role": "assistant", "content": words()}])
     message = List({"role": Value("string"), "content": Value("string")})
     return Dataset.from_dict(
-        table, features=Features({"images": List(Image()), "prompt": message, "chosen": message, "rejected": message})
+        table,
+        features=Features(
+            {"images": List(Image()), "prompt": message, "chosen": message, "rejected": message}
+        ),
     )
 
 
 class Step:
     """One trainer with one batch, ready to be stepped."""
 
-    def __init__(self, trainer_class: type, config_class: type, folder: str, dataset: Dataset, **settings: Any) -> None:
+    def __init__(
+        self, trainer_class: type, config_class: type, folder: str, dataset: Dataset, **settings: Any
+    ) -> None:
         with tempfile.TemporaryDirectory() as out:
             options = {
                 "output_dir": out,
@@ -166,7 +175,9 @@ class Step:
             self.forward_backward()
             torch.cuda.synchronize()
             return torch.cuda.max_memory_allocated() - before
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        with torch.profiler.profile(
+            activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+        ) as profile:
             self.forward_backward()
         changes = [
             (event.start_ns(), event.nbytes())
@@ -182,7 +193,9 @@ class Step:
     def state_bytes(self) -> int:
         """Parameters of the policy and of its reference."""
         models = [self.model, getattr(self.trainer, "ref_model", None)]
-        return sum(p.numel() * p.element_size() for model in models if model is not None for p in model.parameters())
+        return sum(
+            p.numel() * p.element_size() for model in models if model is not None for p in model.parameters()
+        )
 
 
 def synchronise() -> None:
@@ -199,13 +212,19 @@ def measure(steps: dict[str, Step], repeats: int) -> None:
 
 def compare_prefixes(folder: str) -> None:
     backends = OPTIONS.backends or (["sdpa", "flex"] if OPTIONS.device == "cuda" else ["sdpa"])
-    print(f"\nDPO, {OPTIONS.pairs} pair(s) a step, responses of {OPTIONS.response} tokens, ratios to stock TRL")
-    header = f"{'prefix':>7} {'method':<24} {'loss':>9} {'s/step':>8} {'faster':>7} {'ideal':>6} {'of ideal':>8}"
+    print(
+        f"\nDPO, {OPTIONS.pairs} pair(s) a step, responses of {OPTIONS.response} tokens, ratios to stock TRL"
+    )
+    header = (
+        f"{'prefix':>7} {'method':<24} {'loss':>9} {'s/step':>8} {'faster':>7} {'ideal':>6} {'of ideal':>8}"
+    )
     print(f"{header} {'activations MB':>15} {'ratio':>6}")
     for prefix in OPTIONS.prefix:
         dataset = rows(prefix, OPTIONS.response, OPTIONS.pairs)
         steps = {"stock TRL": Step(DPOTrainer, DPOConfig, folder, dataset)}
-        steps["ours, separate rows"] = Step(VideoDPOTrainer, VideoDPOConfig, folder, dataset, share_prefix=False)
+        steps["ours, separate rows"] = Step(
+            VideoDPOTrainer, VideoDPOConfig, folder, dataset, share_prefix=False
+        )
         for backend in backends:
             name = "ours, shared prefix" + (f" ({backend})" if len(backends) > 1 else "")
             steps[name] = Step(VideoDPOTrainer, VideoDPOConfig, folder, dataset, prefix_attention=backend)
@@ -229,7 +248,9 @@ def compare_prefixes(folder: str) -> None:
 
 def compare_methods(folder: str) -> None:
     print("\nSynPO against DPO, both ours, full model")
-    print(f"{'prefix':>7} {'method':<10} {'s/step':>8} {'faster':>7} {'weights MB':>11} {'activations MB':>15}")
+    print(
+        f"{'prefix':>7} {'method':<10} {'s/step':>8} {'faster':>7} {'weights MB':>11} {'activations MB':>15}"
+    )
     for prefix in OPTIONS.method_prefix:
         dataset = rows(prefix, OPTIONS.response, OPTIONS.pairs)
         steps = {
@@ -247,19 +268,29 @@ def compare_methods(folder: str) -> None:
 
 def main() -> None:
     global OPTIONS
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--prefix", type=int, nargs="+", default=[100, 500, 2000, 8000])
-    parser.add_argument("--method-prefix", type=int, nargs="*", default=[2000], help="prefixes for SynPO against DPO")
+    parser.add_argument(
+        "--method-prefix", type=int, nargs="*", default=[2000], help="prefixes for SynPO against DPO"
+    )
     parser.add_argument("--response", type=int, default=200, help="tokens of a response")
     parser.add_argument("--pairs", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--checkpointing", action="store_true", help="gradient checkpointing, as TRL's default")
+    parser.add_argument(
+        "--checkpointing", action="store_true", help="gradient checkpointing, as TRL's default"
+    )
     parser.add_argument("--backends", nargs="+", choices=("sdpa", "flex", "flash"))
     OPTIONS = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         size = write_model(folder)
-        where = torch.cuda.get_device_name(0) if OPTIONS.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+        where = (
+            torch.cuda.get_device_name(0)
+            if OPTIONS.device == "cuda"
+            else f"CPU, {torch.get_num_threads()} threads"
+        )
         print(f"Qwen2.5-VL, {size / 1e6:.1f}M parameters, {where}\n{describe()}")
         if OPTIONS.prefix:
             compare_prefixes(folder)

@@ -41,7 +41,10 @@ def media_folder(tmp_path_factory, make_video):
     folder = tmp_path_factory.mktemp("media")
     for number in range(6):
         make_video(
-            folder / f"{number}.mp4", frames=8 + 4 * (number % 2), width=56 + 28 * (number % 3 == 0), seed=number
+            folder / f"{number}.mp4",
+            frames=8 + 4 * (number % 2),
+            width=56 + 28 * (number % 3 == 0),
+            seed=number,
         )
     return folder
 
@@ -69,7 +72,7 @@ def pair_rows():
     """Rows of pairs with responses of different length: `pair_rows(n, media=True)`."""
 
     def rows(count, *, media=True, files=6):
-        words = "a red circle moves left while two blue squares stay".split()
+        words = ["a", "red", "circle", "moves", "left", "while", "two", "blue", "squares", "stay"]
         table = []
         for number in range(count):
             chosen = " ".join(words[: 2 + number % 7])

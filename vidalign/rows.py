@@ -69,7 +69,9 @@ class MediaFolder:
         if isinstance(medium, os.PathLike):
             medium = os.fspath(medium)
         if not isinstance(medium, str) or not medium:
-            raise ValueError(f"holds {type(medium).__name__} {medium!r:.40}, which is neither a path nor bytes")
+            raise ValueError(
+                f"holds {type(medium).__name__} {medium!r:.40}, which is neither a path nor bytes"
+            )
         full = self.resolve(medium)
         try:
             size = os.path.getsize(full)
@@ -164,7 +166,9 @@ def _messages_problem(messages: Sequence[Any]) -> str | None:
     return None
 
 
-def validate(rows: Iterable[Mapping[str, Any]], kind: str, folder: MediaFolder, *, name: str = "dataset") -> int:
+def validate(
+    rows: Iterable[Mapping[str, Any]], kind: str, folder: MediaFolder, *, name: str = "dataset"
+) -> int:
     """Looks at every row before training starts.
 
     Returns:
@@ -183,7 +187,9 @@ def validate(rows: Iterable[Mapping[str, Any]], kind: str, folder: MediaFolder, 
             if len(bad) < _SHOWN:
                 bad.append(f"  row {index}: {reason}")
     if not total:
-        raise BadRows(f"{name}: no rows. A {kind} dataset has the columns prompt, {', '.join(COMPLETIONS[kind])}.")
+        raise BadRows(
+            f"{name}: no rows. A {kind} dataset has the columns prompt, {', '.join(COMPLETIONS[kind])}."
+        )
     if bad:
         more = f"\n  ... and {count - len(bad)} more" if count > len(bad) else ""
         listed = "\n".join(bad)

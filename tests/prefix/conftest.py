@@ -53,7 +53,11 @@ def row_batch():
         mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
         for index, (row, target) in enumerate(zip(rows, targets, strict=True)):
             where = slice(0, len(row)) if index % 2 else slice(width - len(row), width)
-            ids[index, where], mask[index, where], labels[index, where] = torch.tensor(row), 1, torch.tensor(target)
+            ids[index, where], mask[index, where], labels[index, where] = (
+                torch.tensor(row),
+                1,
+                torch.tensor(target),
+            )
         return model, RowBatch(ids, mask, labels, torch.tensor(group), [prompt.media for prompt in prompts])
 
     return build

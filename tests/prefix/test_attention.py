@@ -112,7 +112,9 @@ def flash_stand_in(q, k, v, ends_q, ends_k, longest_q, longest_k, *, dropout_p, 
         keys, values = (x[ends_k[i] : ends_k[i + 1]].repeat_interleave(repeat, 1) for x in (k, v))
         scores = torch.einsum("qhd,khd->hqk", own, keys) * softmax_scale
         hidden = torch.ones(scores.shape[1:], dtype=torch.bool).tril(len(keys) - len(own)).logical_not()
-        outputs.append(torch.einsum("hqk,khd->qhd", scores.masked_fill(hidden, float("-inf")).softmax(-1), values))
+        outputs.append(
+            torch.einsum("hqk,khd->qhd", scores.masked_fill(hidden, float("-inf")).softmax(-1), values)
+        )
     return torch.cat(outputs)
 
 

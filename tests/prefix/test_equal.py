@@ -38,7 +38,9 @@ def test_several_groups_and_lengths(name, row_batch):
 @pytest.mark.parametrize("name", VIDEO)
 def test_one_group_of_two(name, row_batch):
     model, rows = row_batch(name, responses=((6, 1), (1,), (1,)))
-    rows = RowBatch(*(t[:2] for t in (rows.input_ids, rows.attention_mask, rows.labels, rows.group)), rows.media[:1])
+    rows = RowBatch(
+        *(t[:2] for t in (rows.input_ids, rows.attention_mask, rows.labels, rows.group)), rows.media[:1]
+    )
     assert_equal(run(model, rows), run(model, rows, share=False))
 
 
@@ -52,7 +54,9 @@ def test_responses_that_begin_alike(name, row_batch):
 
 
 def family_media_end(prefix, rows):
-    is_media = torch.isin(rows.input_ids[0], torch.tensor(sorted(prefix.family.media_token_ids(prefix._model().config))))
+    is_media = torch.isin(
+        rows.input_ids[0], torch.tensor(sorted(prefix.family.media_token_ids(prefix._model().config)))
+    )
     return int(is_media.sum())
 
 
@@ -98,7 +102,11 @@ def test_media_are_encoded_once_per_group(row_batch):
     assert patches == [shared]
     patches.clear()
     token_logps(model, rows, prefix=SharedPrefix(model, share=False))
-    counts = [rows.media[number]["pixel_values_videos"].shape[0] for number in rows.group.tolist() if rows.media[number]]
+    counts = [
+        rows.media[number]["pixel_values_videos"].shape[0]
+        for number in rows.group.tolist()
+        if rows.media[number]
+    ]
     assert patches == [sum(counts)] and sum(counts) > 2 * shared
 
 
@@ -108,9 +116,7 @@ def test_a_suffix_sees_neither_another_suffix_nor_another_group(row_batch):
     changed = rows.input_ids.clone()
     where = (rows.labels[1] != -100).nonzero().flatten()
     changed[1, where[0]] = changed[0, 0] + 1
-    after = token_logps(
-        model, RowBatch(changed, rows.attention_mask, rows.labels, rows.group, rows.media)
-    )
+    after = token_logps(model, RowBatch(changed, rows.attention_mask, rows.labels, rows.group, rows.media))
     others = torch.ones(len(changed), dtype=torch.bool)
     others[1] = False
     assert torch.equal(before[others] == 0, after[others] == 0)
@@ -156,13 +162,20 @@ def test_idle_towers_run_without_changing_anything(name, row_batch):
     model, rows = row_batch(name)
     text = rows.group == 2
     rows = RowBatch(
-        rows.input_ids[text], rows.attention_mask[text], rows.labels[text], torch.zeros(2, dtype=torch.long), [{}]
+        rows.input_ids[text],
+        rows.attention_mask[text],
+        rows.labels[text],
+        torch.zeros(2, dtype=torch.long),
+        [{}],
     )
     expected, grads = run(model, rows)
     logps, idle_grads = run(model, rows, run_idle_towers=True)
     assert torch.equal(logps, expected)
     towers = [name for name in idle_grads if name not in grads]
-    for path in (*FAMILIES[model.config.model_type].vision_tower, *FAMILIES[model.config.model_type].projector):
+    for path in (
+        *FAMILIES[model.config.model_type].vision_tower,
+        *FAMILIES[model.config.model_type].projector,
+    ):
         if any(True for _ in model.base_model.get_submodule(path).parameters()):
             assert any(f".{path}." in f".{name}" for name in towers)
     assert all(float(idle_grads[name].abs().sum()) == 0 for name in towers)

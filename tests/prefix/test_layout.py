@@ -26,7 +26,10 @@ def test_two_groups_by_hand():
         group=[0, 0, 1, 1],
     )
     assert layout.input_ids.tolist() == [1, 2, 3, 10, 11, 20, 7, 8, 30, 31, 40]
-    assert [(group.start, group.prefix, group.suffixes) for group in layout.groups] == [(0, 3, (2, 1)), (6, 2, (2, 1))]
+    assert [(group.start, group.prefix, group.suffixes) for group in layout.groups] == [
+        (0, 3, (2, 1)),
+        (6, 2, (2, 1)),
+    ]
     # 10 and 20 are both predicted by the last prefix token (packed position 2), 11 by 10; 30 and 40 by position 7.
     assert layout.index.tolist() == [2, 3, 2, 7, 8, 7]
     assert layout.labels.tolist() == [10, 11, 20, 30, 31, 40]
@@ -39,7 +42,9 @@ def test_two_groups_by_hand():
 
 def test_groups_may_be_interleaved_as_trl_orders_pairs():
     """Chosen rows first, then rejected: the rows of a group do not stand together."""
-    layout = pack([[1, 2, 5], [3, 4, 6], [1, 2, 7], [3, 4, 8]], [[-100, -100, t] for t in (5, 6, 7, 8)], [0, 1, 0, 1])
+    layout = pack(
+        [[1, 2, 5], [3, 4, 6], [1, 2, 7], [3, 4, 8]], [[-100, -100, t] for t in (5, 6, 7, 8)], [0, 1, 0, 1]
+    )
     assert layout.input_ids.tolist() == [1, 2, 5, 7, 3, 4, 6, 8]
     assert [group.rows for group in layout.groups] == [(0, 2), (1, 3)]
     assert layout.labels.tolist() == [5, 6, 7, 8] and layout.index.tolist() == [1, 5, 1, 5]

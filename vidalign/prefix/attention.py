@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -97,7 +98,9 @@ def _attention_function(attend: Callable, base: str) -> Callable:
             # "eager" is not in the registry: each modeling file has its own.
             eager = getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)
             function = ALL_ATTENTION_FUNCTIONS.get_interface(base, eager)
-            return function(module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs)
+            return function(
+                module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
+            )
         if kwargs.get("sliding_window"):
             raise ValueError(
                 f"{type(module).__name__} attends in a sliding window; a shared prefix is exact only for full causal "
@@ -122,27 +125,36 @@ def sdpa(
     if query.device.type != "cpu" and key.shape[1] != query.shape[1]:
         # Off the CPU a mask together with enable_gqa falls back to the math kernel.
         key, value = (x.repeat_interleave(query.shape[1] // x.shape[1], dim=1) for x in (key, value))
-    options = {"scale": scaling, "dropout_p": dropout, "enable_gqa": key.shape[1] != query.shape[1]}
+    options: dict[str, Any] = {
+        "scale": scaling,
+        "dropout_p": dropout,
+        "enable_gqa": key.shape[1] != query.shape[1],
+    }
     outputs = []
     for number, group in enumerate(layout.groups):
         q, k, v = (x[:, :, group.start : group.end] for x in (query, key, value))
         if group.prefix:
             head = slice(0, group.prefix)
             outputs.append(
-                F.scaled_dot_product_attention(q[:, :, head], k[:, :, head], v[:, :, head], is_causal=True, **options)
+                F.scaled_dot_product_attention(
+                    q[:, :, head], k[:, :, head], v[:, :, head], is_causal=True, **options
+                )
             )
         own = group.end - group.start - group.prefix
         if not own:
             continue
         if own * (group.prefix + own) <= _MASK_LIMIT:
             mask = _suffix_mask(layout, number, group, query)
-            outputs.append(F.scaled_dot_product_attention(q[:, :, group.prefix :], k, v, attn_mask=mask, **options))
+            outputs.append(
+                F.scaled_dot_product_attention(q[:, :, group.prefix :], k, v, attn_mask=mask, **options)
+            )
             continue
         start = group.prefix
         for length in group.suffixes:
             if length:
                 keys, values = (
-                    torch.cat((x[:, :, : group.prefix], x[:, :, start : start + length]), dim=2) for x in (k, v)
+                    torch.cat((x[:, :, : group.prefix], x[:, :, start : start + length]), dim=2)
+                    for x in (k, v)
                 )
                 bias = causal_lower_right(length, group.prefix + length)
                 outputs.append(
@@ -181,10 +193,12 @@ def flex(
     dropout: float = 0.0,
 ) -> torch.Tensor:
     """As `sdpa`, by one FlexAttention call, compiled on CUDA."""
-    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+    from torch.nn.attention.flex_attention import create_block_mask
 
     if dropout:
-        raise ValueError("FlexAttention has no dropout; set the model's attention_dropout to 0 or use prefix 'sdpa'")
+        raise ValueError(
+            "FlexAttention has no dropout; set the model's attention_dropout to 0 or use prefix 'sdpa'"
+        )
     on_cuda = query.device.type == "cuda"
     name = ("block_mask", query.device)
     if name not in layout.cache:
@@ -197,8 +211,7 @@ def flex(
         layout.cache[name] = create_block_mask(
             visible, None, None, layout.tokens, layout.tokens, device=query.device, _compile=on_cuda
         )
-    call = _compiled_flex() if on_cuda else flex_attention
-    return call(
+    return _flex_call(on_cuda)(
         query,
         key,
         value,
@@ -208,16 +221,12 @@ def flex(
     )
 
 
-_flex_cache: list[Callable] = []
+@functools.cache
+def _flex_call(compiled: bool) -> Callable[..., Any]:
+    from torch.nn.attention.flex_attention import flex_attention
 
-
-def _compiled_flex() -> Callable:
-    if not _flex_cache:
-        from torch.nn.attention.flex_attention import flex_attention
-
-        # dynamic: the packed length changes with every batch, and each recompilation costs tens of seconds.
-        _flex_cache.append(torch.compile(flex_attention, dynamic=True))
-    return _flex_cache[0]
+    # dynamic: the packed length changes with every batch, and each recompilation costs tens of seconds.
+    return torch.compile(flex_attention, dynamic=True) if compiled else flex_attention
 
 
 def segments(layout: PackedLayout, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

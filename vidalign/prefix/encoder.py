@@ -77,22 +77,27 @@ class MediaEncoder:
     def _modules(self, backbone: nn.Module) -> list[nn.Module]:
         return [backbone.get_submodule(path) for path in (*self.family.vision_tower, *self.family.projector)]
 
+    def _weights(self, backbone: nn.Module) -> list[nn.Parameter]:
+        bare = [backbone.get_parameter(path) for path in self.family.projector_parameters]
+        return [*bare, *(weight for module in self._modules(backbone) for weight in module.parameters())]
+
     def _is_frozen(self, backbone: nn.Module) -> bool:
-        learns = any(p.requires_grad for module in self._modules(backbone) for p in module.parameters())
-        return not learns and self._is_plain(backbone)
+        return not any(weight.requires_grad for weight in self._weights(backbone)) and self._is_plain(
+            backbone
+        )
 
     def _is_plain(self, backbone: nn.Module) -> bool:
         """Whole weights (neither ZeRO-3 nor FSDP shards) and no adapters."""
-        modules = self._modules(backbone)
         sharded = any(
-            hasattr(p, "ds_id") or hasattr(p, "placements") for module in modules for p in module.parameters()
+            hasattr(weight, "ds_id") or hasattr(weight, "placements") for weight in self._weights(backbone)
         )
-        return not sharded and not any(hasattr(part, "base_layer") for module in modules for part in module.modules())
+        adapted = any(
+            hasattr(part, "base_layer") for module in self._modules(backbone) for part in module.modules()
+        )
+        return not sharded and not adapted
 
     def _same_weights(self, one: nn.Module, other: nn.Module) -> bool:
-        pairs = zip(self._modules(one), self._modules(other), strict=True)
+        pairs = zip(self._weights(one), self._weights(other), strict=True)
         return all(
-            a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b.to(a.device))
-            for left, right in pairs
-            for a, b in zip(left.parameters(), right.parameters(), strict=True)
+            a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b.to(a.device)) for a, b in pairs
         )

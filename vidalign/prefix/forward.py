@@ -86,7 +86,9 @@ class SharedPrefix:
         """The packed layout of the rows, on their device."""
         return pack_rows(rows.input_ids, rows.attention_mask, rows.labels, rows.group, self._media_tokens)
 
-    def packed_hidden_states(self, rows: RowBatch, layout: PackedLayout, **options: Any) -> tuple[torch.Tensor, Any]:
+    def packed_hidden_states(
+        self, rows: RowBatch, layout: PackedLayout, **options: Any
+    ) -> tuple[torch.Tensor, Any]:
         """Hidden states that predict the scored tokens.
 
         Returns:
@@ -151,7 +153,9 @@ class SharedPrefix:
             following = int(prefix.max()) + 1 if group.prefix else 0
             for length in group.suffixes:
                 if length:
-                    own = torch.arange(following, following + length, device=prefix.device, dtype=prefix.dtype)
+                    own = torch.arange(
+                        following, following + length, device=prefix.device, dtype=prefix.dtype
+                    )
                     pieces.append(own.expand(*prefix.shape[:-1], length))
         return torch.cat(pieces, dim=-1)
 
@@ -161,7 +165,8 @@ class SharedPrefix:
             return None
         reference = next(backbone.parameters())
         dummy = {
-            name: tensor.to(reference.device) for name, tensor in self.family.dummy_media(backbone.config).items()
+            name: tensor.to(reference.device)
+            for name, tensor in self.family.dummy_media(backbone.config).items()
         }
         features = self.family.media_features(backbone, dummy)
         total = sum(tensor.float().sum() for tensor in _tensors(features))
@@ -187,7 +192,9 @@ class SharedPrefix:
             packed, _ = self.packed_hidden_states(part, layout)
             hidden = model.base_model(**self.separate_inputs(part), use_cache=False).last_hidden_state
         separate = hidden[layout.row.to(hidden.device), layout.column.to(hidden.device)]
-        difference = float((packed.float() - separate.float()).norm() / separate.float().norm().clamp(min=1e-12))
+        difference = float(
+            (packed.float() - separate.float()).norm() / separate.float().norm().clamp(min=1e-12)
+        )
         device = packed.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else packed.dtype
         if not difference <= TOLERANCE.get(dtype, 1e-4):
@@ -239,7 +246,9 @@ def token_logps(model: Any, rows: RowBatch, *, prefix: SharedPrefix | None = Non
     if prefix.share:
         layout = prefix.pack(rows)
         hidden, _ = prefix.packed_hidden_states(rows, layout)
-        logps = head(hidden).float().log_softmax(-1).gather(-1, layout.labels[:, None].to(hidden.device))[:, 0]
+        logps = (
+            head(hidden).float().log_softmax(-1).gather(-1, layout.labels[:, None].to(hidden.device))[:, 0]
+        )
         return layout.to_rows(logps)
     hidden = model.base_model(**prefix.separate_inputs(rows), use_cache=False).last_hidden_state[:, :-1]
     labels = rows.labels[:, 1:]

@@ -101,7 +101,7 @@ def pack_rows(
     pieces: list[np.ndarray] = []
     position = np.full(ids.shape, -1, dtype=np.int64)  # packed position of each real token of each row
     start = 0
-    for number, rows in members.items():
+    for rows in members.values():
         tokens = [ids[row, first[row] : first[row] + lengths[row]] for row in rows]
         prefix = _common_prefix(tokens)
         _check_media(tokens, rows, prefix, media_token_ids)
@@ -109,7 +109,7 @@ def pack_rows(
         pieces.append(tokens[0][:prefix])
         offset = start + prefix
         for row, row_tokens in zip(rows, tokens, strict=True):
-            column = first[row]
+            column = int(first[row])
             position[row, column : column + prefix] = np.arange(start, start + prefix)
             own = len(row_tokens) - prefix
             position[row, column + prefix : column + prefix + own] = np.arange(offset, offset + own)
@@ -118,11 +118,11 @@ def pack_rows(
         groups.append(PackedGroup(start=start, prefix=prefix, suffixes=suffixes, rows=tuple(rows)))
         start = offset
 
-    row, column = np.nonzero((targets[:, 1:] != -100) & mask[:, 1:])
-    index = position[row, column]
+    at_row, at_column = np.nonzero((targets[:, 1:] != -100) & mask[:, 1:])
+    index = position[at_row, at_column]
     # A row's very first token has nothing before it: its label cannot be predicted from inside the row.
     keep = index >= 0
-    row, column, index = row[keep], column[keep], index[keep]
+    at_row, at_column, index = at_row[keep], at_column[keep], index[keep]
 
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(device)
@@ -133,9 +133,9 @@ def pack_rows(
         shape=(ids.shape[0], ids.shape[1] - 1),
         input_ids=tensor(np.concatenate(pieces)),
         index=tensor(index),
-        labels=tensor(targets[row, column + 1]),
-        row=tensor(row),
-        column=tensor(column),
+        labels=tensor(targets[at_row, at_column + 1]),
+        row=tensor(at_row),
+        column=tensor(at_column),
     )
 
 
@@ -160,7 +160,9 @@ def _common_prefix(tokens: list[np.ndarray]) -> int:
     return shortest if same.all() else int(same.argmin())
 
 
-def _check_media(tokens: list[np.ndarray], rows: list[int], prefix: int, media_token_ids: Collection[int]) -> None:
+def _check_media(
+    tokens: list[np.ndarray], rows: list[int], prefix: int, media_token_ids: Collection[int]
+) -> None:
     if not media_token_ids:
         return
     for row, row_tokens in zip(rows, tokens, strict=True):

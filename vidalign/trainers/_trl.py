@@ -71,7 +71,11 @@ def construction(
     try:
         yield
     finally:
-        module.add_fused_lm_head, module.create_model_from_path, module.get_peft_model = add_head, create, adapt
+        module.add_fused_lm_head, module.create_model_from_path, module.get_peft_model = (
+            add_head,
+            create,
+            adapt,
+        )
 
 
 class _HeadOnly:
@@ -100,7 +104,9 @@ def install_rows_forward(model: Any, prefix: SharedPrefix) -> None:
 
     # `generate` validates its keyword arguments against the signature of the model's own forward.
     @functools.wraps(type(model).forward)
-    def forward(self: Any, *args: Any, prefix_group: torch.Tensor | None = None, media: Any = None, **kwargs: Any) -> Any:
+    def forward(
+        self: Any, *args: Any, prefix_group: torch.Tensor | None = None, media: Any = None, **kwargs: Any
+    ) -> Any:
         if prefix_group is None:
             return fused(*args, **kwargs)
         labels = kwargs.pop("labels", None)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from datasets import Dataset, IterableDataset
 from transformers import AutoConfig, AutoProcessor
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from trl.data_utils import extract_prompt
 
-from vidalign.families import UnknownFamilyError, family_of, freeze
+from vidalign.families import FAMILIES, UnknownFamilyError, family_of, freeze
 from vidalign.families.family import Family
 from vidalign.prefix import MediaEncoder, SharedPrefix
 from vidalign.rows import MediaFolder, validate
 from vidalign.trainers import _trl
 from vidalign.trainers.adapters import expand_preset
 from vidalign.trainers.card import append_details
+from vidalign.trainers.checkpoints import is_renamed, load_renamed
 from vidalign.trainers.collators import ROW
 from vidalign.trainers.encoding import RowEncoder, VideoSampling
 
@@ -32,8 +32,13 @@ class VideoTrainer:
     Class attributes: `_kind`, the kind of rows (`vidalign.rows.COMPLETIONS`); `_parent`, the name of the TRL trainer.
     """
 
-    _kind: str
-    _parent: str
+    _kind: ClassVar[str]
+    _parent: ClassVar[str]
+    _tag_names: ClassVar[list[str]]
+    _name: ClassVar[str]
+    # Set by TRL's `__init__`.
+    loss_types: list[str]
+    loss_weights: list[float]
 
     def _media_collator(self, encoder: RowEncoder, pad_token_id: int, args: Any) -> Any:
         raise NotImplementedError
@@ -169,11 +174,39 @@ class VideoTrainer:
     def _set_signature_columns_if_needed(self) -> None:
         if self._has_media:
             self._signature_columns = [
-                *("prompt", "chosen", "rejected", "completion", "video", "videos", IMAGES, "vidalign_image", ROW),
+                *(
+                    "prompt",
+                    "chosen",
+                    "rejected",
+                    "completion",
+                    "video",
+                    "videos",
+                    IMAGES,
+                    "vidalign_image",
+                    ROW,
+                ),
                 *("tools", "chat_template_kwargs", "ref_chosen_logps", "ref_rejected_logps"),
             ]
         else:
             super()._set_signature_columns_if_needed()  # type: ignore[misc]
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        target = model if model is not None else self.model  # type: ignore[attr-defined]
+        if self._loads_renamed(target, resume_from_checkpoint):
+            load_renamed(target, resume_from_checkpoint)
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
+
+    def _load_best_model(self) -> None:
+        best = self.state.best_model_checkpoint  # type: ignore[attr-defined]
+        if self._loads_renamed(self.model, best):  # type: ignore[attr-defined]
+            load_renamed(self.model, best)  # type: ignore[attr-defined]
+        else:
+            super()._load_best_model()  # type: ignore[misc]
+
+    def _loads_renamed(self, model: Any, folder: str) -> bool:
+        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled  # type: ignore[attr-defined]
+        return not sharded and hasattr(model, "get_output_embeddings") and is_renamed(model, folder)
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         super().create_model_card(*args, **kwargs)  # type: ignore[misc]
@@ -220,14 +253,20 @@ def _config_of(model: Any, args: Any) -> Any:
     )
 
 
-def _family(config: Any, needed: bool) -> Family | None:
+def _family(config: Any, media: bool) -> Family | None:
     """The model's family. An unknown one is refused only where there are media: text trains as in TRL."""
     try:
-        return family_of(config)
+        family = family_of(config)
     except UnknownFamilyError:
-        if needed or config.model_type not in CONFIG_MAPPING:
+        if media:
             raise
         return None
+    if media and not family.vision_tower:
+        seeing = ", ".join(name for name, known in FAMILIES.items() if known.vision_tower)
+        raise ValueError(
+            f"the dataset has media, but {family.name} is a text model with no vision tower; load one of {seeing}"
+        )
+    return family
 
 
 def _refuse_bypassing(args: Any, media: bool) -> None:

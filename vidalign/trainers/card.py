@@ -20,7 +20,10 @@ def append_details(path: str, trainer: Any) -> None:
         ("recipe", args.recipe),
         ("loss", getattr(args, "loss_type", None)),
         ("model family", trainer._family.name if trainer._family else None),
-        ("training rows", len(trainer.train_dataset) if hasattr(trainer.train_dataset, "__len__") else "streamed"),
+        (
+            "training rows",
+            len(trainer.train_dataset) if hasattr(trainer.train_dataset, "__len__") else "streamed",
+        ),
         ("frames", f"{args.video_fps} a second" if args.video_fps else f"{args.video_num_frames} a video"),
         ("most frames a video", args.video_max_frames),
         ("most pixels a frame", args.video_max_pixels),
@@ -28,7 +31,10 @@ def append_details(path: str, trainer: Any) -> None:
         ("frozen", ", ".join(args.freeze) or None),
         ("shared prefix", "yes" if args.share_prefix else "no"),
         ("learning rate", args.learning_rate),
-        ("rows a step", args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size),
+        (
+            "rows a step",
+            args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
+        ),
         ("steps", trainer.state.global_step),
         ("seed", args.seed),
         ("versions", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)),

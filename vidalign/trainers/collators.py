@@ -62,7 +62,10 @@ def pad_rows(
 
     Padded on the right. Only completions are cut to `max_length`; `encode_rows` refuses longer prompts.
     """
-    cut = [(prompt, completion[: max_length - len(prompt)] if max_length else completion) for prompt, completion in rows]
+    cut = [
+        (prompt, completion[: max_length - len(prompt)] if max_length else completion)
+        for prompt, completion in rows
+    ]
     longest = max(len(prompt) + len(completion) for prompt, completion in cut)
     if multiple:
         longest = -(-longest // multiple) * multiple
@@ -94,7 +97,11 @@ class VideoPreferenceCollator:
         encoded = encode_rows(self.encoder, examples, ("chosen", "rejected"), self.max_length)
         groups = PromptGroups({}, [])
         numbers = [groups.of(row) for row in encoded]
-        rows = [(row.prompt.input_ids, row.completions[column]) for column in ("chosen", "rejected") for row in encoded]
+        rows = [
+            (row.prompt.input_ids, row.completions[column])
+            for column in ("chosen", "rejected")
+            for row in encoded
+        ]
         batch: dict[str, Any] = pad_rows(rows, self.pad_token_id, self.max_length, self.pad_to_multiple_of)
         batch["prefix_group"] = torch.tensor(numbers * 2)
         batch["media"] = groups.media

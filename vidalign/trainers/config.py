@@ -21,17 +21,23 @@ class VideoFields:
     )
     video_fps: float | None = field(
         default=None,
-        metadata={"help": "Frames to take per second of video. 2 if neither this nor `video_num_frames` is set."},
+        metadata={
+            "help": "Frames to take per second of video. 2 if neither this nor `video_num_frames` is set."
+        },
     )
     video_num_frames: int | None = field(
         default=None, metadata={"help": "Frames to take per video, uniformly. Not together with `video_fps`."}
     )
-    video_max_frames: int | None = field(default=None, metadata={"help": "Most frames of a video, whatever its length."})
+    video_max_frames: int | None = field(
+        default=None, metadata={"help": "Most frames of a video, whatever its length."}
+    )
     video_max_pixels: int | None = field(
-        default=None, metadata={"help": "Most pixels of a frame, e.g. 401408 (512 * 28 * 28). Default: the processor's."}
+        default=None,
+        metadata={"help": "Most pixels of a frame, e.g. 401408 (512 * 28 * 28). Default: the processor's."},
     )
     video_total_pixels: int | None = field(
-        default=None, metadata={"help": "Most pixels of all frames of a video together, e.g. 20070400 (25600 * 28 * 28)."}
+        default=None,
+        metadata={"help": "Most pixels of all frames of a video together, e.g. 20070400 (25600 * 28 * 28)."},
     )
     media_root: str | None = field(
         default=None,
@@ -62,11 +68,14 @@ class VideoFields:
         },
     )
     prefix_attention: str = field(
-        default="sdpa", metadata={"help": "Attention over shared prefixes: 'sdpa', 'flex' (CUDA) or 'flash' (flash-attn)."}
+        default="sdpa",
+        metadata={"help": "Attention over shared prefixes: 'sdpa', 'flex' (CUDA) or 'flash' (flash-attn)."},
     )
     prefix_self_check: bool = field(
         default=True,
-        metadata={"help": "At the first step, compare shared and separate rows on one group and stop if they differ."},
+        metadata={
+            "help": "At the first step, compare shared and separate rows on one group and stop if they differ."
+        },
     )
     recipe: str | None = field(
         default=None, metadata={"help": "Name of the recipe that this run follows, for the model card."}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from trl import DPOConfig, DPOTrainer
@@ -19,15 +19,22 @@ class VideoDPOConfig(VideoFields, DPOConfig):
     """TRL's `DPOConfig` with media settings. `loss_type` also takes "dpop"; the NTP term is TRL's "sft"."""
 
     dpop_lambda: float = field(
-        default=50.0, metadata={"help": "Weight of the penalty of loss type 'dpop' (DPO-Positive, Pal et al. 2024)."}
+        default=50.0,
+        metadata={"help": "Weight of the penalty of loss type 'dpop' (DPO-Positive, Pal et al. 2024)."},
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if "dpop" in self.loss_type:
-            for name, neutral in (("f_divergence_type", "reverse_kl"), ("ld_alpha", None), ("use_weighting", False)):
+            for name, neutral in (
+                ("f_divergence_type", "reverse_kl"),
+                ("ld_alpha", None),
+                ("use_weighting", False),
+            ):
                 if getattr(self, name) != neutral:
-                    raise ValueError(f"loss_type 'dpop' is not defined for {name}={getattr(self, name)!r}; leave it unset")
+                    raise ValueError(
+                        f"loss_type 'dpop' is not defined for {name}={getattr(self, name)!r}; leave it unset"
+                    )
 
 
 class VideoDPOTrainer(PreferenceTrainer, DPOTrainer):
@@ -43,7 +50,7 @@ class VideoDPOTrainer(PreferenceTrainer, DPOTrainer):
     Source: Rafailov et al. 2023 (DPO), Pal et al. 2024 (DPO-Positive, Eq. 3).
     """
 
-    _tag_names = ["trl", "vidalign", "dpo", "video"]
+    _tag_names: ClassVar[list[str]] = ["trl", "vidalign", "dpo", "video"]
     _name = "DPO on video"
 
     def __init__(
@@ -83,14 +90,20 @@ class VideoDPOTrainer(PreferenceTrainer, DPOTrainer):
         if not torch.is_grad_enabled() and getattr(output, "log_probs", None) is not None:
             self._reference_output = output.log_probs
 
-    def _own_loss(self, logps: torch.Tensor, mask: torch.Tensor, inputs: dict[str, Any]) -> torch.Tensor | None:
+    def _own_loss(
+        self, logps: torch.Tensor, mask: torch.Tensor, inputs: dict[str, Any]
+    ) -> torch.Tensor | None:
         if self._dpop_weight is None:
             return None
         if self.precompute_ref_logps:
             reference = inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]
         else:
             reference = self._reference_output[:, -mask.size(1) :].sum(dim=1).chunk(2)
-        losses = dpop_loss(*logps.sum(dim=1).chunk(2), *reference, beta=self.beta, lambda_=self.args.dpop_lambda)
+        chosen, rejected = logps.sum(dim=1).chunk(2)
+        ref_chosen, ref_rejected = reference
+        losses = dpop_loss(
+            chosen, rejected, ref_chosen, ref_rejected, beta=self.beta, lambda_=self.args.dpop_lambda
+        )
         return self._dpop_weight * losses.mean()
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:

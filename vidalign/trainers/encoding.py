@@ -89,7 +89,9 @@ class RowEncoder:
             wrong = self.media_token_ids.intersection(ids)
             if wrong:
                 token = self.tokenizer.convert_ids_to_tokens(min(wrong))
-                raise ValueError(f"{column} contains the media placeholder {token!r}; remove it from the text")
+                raise ValueError(
+                    f"{column} contains the media placeholder {token!r}; remove it from the text"
+                )
             if not ids:
                 raise ValueError(f"{column} has no tokens")
         return EncodedRow(prompt, completions, key)
@@ -136,7 +138,9 @@ class RowEncoder:
             _, dropped = self._cache.popitem(last=False)
             self._held -= _bytes(dropped)
 
-    def _render(self, row: Mapping[str, Any], columns: Sequence[str], videos: int, images: int) -> dict[str, str]:
+    def _render(
+        self, row: Mapping[str, Any], columns: Sequence[str], videos: int, images: int
+    ) -> dict[str, str]:
         example = {column: without_nulls(row[column]) for column in ("prompt", *columns)}
         if is_conversational(example):
             # A tokenizer's template reads strings, a processor's reads blocks.
@@ -217,4 +221,6 @@ def _key(prompt: str, videos: Sequence[str | bytes], images: Sequence[Any]) -> s
 
 
 def _bytes(prompt: EncodedPrompt) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in prompt.media.values()) + 8 * len(prompt.input_ids)
+    return sum(tensor.numel() * tensor.element_size() for tensor in prompt.media.values()) + 8 * len(
+        prompt.input_ids
+    )

@@ -41,7 +41,9 @@ class PreferenceTrainer(VideoTrainer):
             pad_to_multiple_of=args.pad_to_multiple_of,
         )
 
-    def _own_loss(self, logps: torch.Tensor, mask: torch.Tensor, inputs: dict[str, Any]) -> torch.Tensor | None:
+    def _own_loss(
+        self, logps: torch.Tensor, mask: torch.Tensor, inputs: dict[str, Any]
+    ) -> torch.Tensor | None:
         """The part of the loss that TRL does not compute, a scalar, or None.
 
         logps, mask: [2N, T] per-token log-probabilities and completion mask, chosen rows first.

@@ -18,9 +18,13 @@ LOADERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "cs
 class RecipeArguments(ScriptArguments):
     """TRL's script arguments, and what a recipe says about itself."""
 
-    method: str | None = field(default=None, metadata={"help": "Trainer that the recipe is for: sft, dpo or synpo."})
+    method: str | None = field(
+        default=None, metadata={"help": "Trainer that the recipe is for: sft, dpo or synpo."}
+    )
     paper: str | None = field(default=None, metadata={"help": "Paper and table that the recipe follows."})
-    hardware: str | None = field(default=None, metadata={"help": "Hardware that the recipe's batch sizes are for."})
+    hardware: str | None = field(
+        default=None, metadata={"help": "Hardware that the recipe's batch sizes are for."}
+    )
 
 
 def parser(config_class: type) -> TrlParser:
@@ -33,15 +37,37 @@ def load(name: str, config: str | None = None, *, streaming: bool = False) -> An
     if os.path.isfile(name):
         suffix = os.path.splitext(name)[1].lower()
         if suffix not in LOADERS:
-            raise ValueError(f"dataset_name={name!r}: {suffix or 'no'} ending; known are {', '.join(LOADERS)} and folders")
+            raise ValueError(
+                f"dataset_name={name!r}: {suffix or 'no'} ending; known are {', '.join(LOADERS)} and folders"
+            )
         return load_dataset(LOADERS[suffix], data_files=name, streaming=streaming)
     if os.path.isdir(name) and os.path.exists(os.path.join(name, "dataset_dict.json")):
         return DatasetDict.load_from_disk(name)
     if os.path.isdir(name) and os.path.exists(os.path.join(name, "dataset_info.json")):
         return DatasetDict({"train": Dataset.load_from_disk(name)})
+    if os.path.isdir(name) and (files := _split_files(name)):
+        # Named, or `datasets` takes a folder with videos in it for a dataset of videos.
+        suffix = os.path.splitext(next(iter(files.values())))[1]
+        return load_dataset(LOADERS[suffix], data_files=files, streaming=streaming)
     if name.endswith(tuple(LOADERS)):
-        raise FileNotFoundError(f"dataset_name={name!r} does not exist; give the path of the file, from {os.getcwd()!r}")
+        raise FileNotFoundError(
+            f"dataset_name={name!r} does not exist; give the path of the file, from {os.getcwd()!r}"
+        )
     return load_dataset(name, name=config, streaming=streaming)
+
+
+def _split_files(folder: str) -> dict[str, str]:
+    """Files of rows directly in a folder, by name: `train.jsonl` is the split `train`. One ending only."""
+    found: dict[str, dict[str, str]] = {}
+    for name in sorted(os.listdir(folder)):
+        stem, suffix = os.path.splitext(name)
+        if suffix in LOADERS and suffix != ".json":
+            found.setdefault(suffix, {})[stem] = os.path.join(folder, name)
+    if len(found) > 1:
+        raise ValueError(
+            f"dataset_name={folder!r} has rows in files of several kinds ({', '.join(found)}); name one file instead"
+        )
+    return next(iter(found.values()), {})
 
 
 def split_of(dataset: Any, split: str, name: str) -> Any:
@@ -60,9 +86,17 @@ def run(trainer_class: type, config_class: type, method: str) -> None:
             f"this recipe is for method {script.method!r}; launch it with -m vidalign.trainers.{script.method}"
         )
     if script.dataset_name is None:
-        raise ValueError("no dataset: set dataset_name to a JSONL or Parquet file, a folder, or a dataset on the Hub")
+        raise ValueError(
+            "no dataset: set dataset_name to a JSONL or Parquet file, a folder, or a dataset on the Hub"
+        )
     if model.model_name_or_path is None:
         raise ValueError("no model: set model_name_or_path to a folder or a model on the Hub")
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    if launched > 1 and args.world_size == 1:
+        raise ValueError(
+            f"launched as {launched} processes, but the trainer sees one: they would train apart. On the CPU pass "
+            "--use_cpu true."
+        )
     args.model_init_kwargs = {
         "revision": model.model_revision,
         "attn_implementation": model.attn_implementation,

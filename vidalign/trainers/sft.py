@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from trl import SFTConfig, SFTTrainer
 
@@ -26,7 +26,7 @@ class VideoSFTTrainer(VideoTrainer, SFTTrainer):
 
     _kind = "supervised"
     _parent = "SFTTrainer"
-    _tag_names = ["trl", "vidalign", "sft", "video"]
+    _tag_names: ClassVar[list[str]] = ["trl", "vidalign", "sft", "video"]
     _name = "SFT on video"
 
     def __init__(
@@ -51,6 +51,9 @@ class VideoSFTTrainer(VideoTrainer, SFTTrainer):
             processing_class=processing_class,
             **kwargs,
         )
+        # Some vision-language classes refuse `num_items_in_batch` because their own loss ignores it. TRL's fused head
+        # does not: with it, N accumulated batches weigh every token alike, as one batch of N times the rows would.
+        self.model_accepts_loss_kwargs = True
 
     def _media_collator(self, encoder: Any, pad_token_id: int, args: Any) -> Any:
         return VideoSupervisedCollator(

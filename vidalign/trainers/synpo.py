@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from trl import DPOConfig, DPOTrainer
@@ -31,12 +31,18 @@ class SynPOConfig(VideoFields, DPOConfig):
     synpo_variant: str = field(
         default="synpo", metadata={"help": "synpo (Eq. 4) or one of v1 to v5 (SynPO, Table 8)."}
     )
-    synpo_alpha: float = field(default=30.0, metadata={"help": "alpha of SynPO's Eq. 4; 20 to 50 in Table 8."})
-    synpo_beta: float = field(default=0.2, metadata={"help": "beta of SynPO's Eq. 4; 0.05 to 0.3 in Table 8."})
+    synpo_alpha: float = field(
+        default=30.0, metadata={"help": "alpha of SynPO's Eq. 4; 20 to 50 in Table 8."}
+    )
+    synpo_beta: float = field(
+        default=0.2, metadata={"help": "beta of SynPO's Eq. 4; 0.05 to 0.3 in Table 8."}
+    )
     simpo_beta: float = field(default=2.0, metadata={"help": "beta of 'simpo' (Meng et al. 2024, Eq. 6)."})
     simpo_gamma: float = field(default=0.5, metadata={"help": "Target margin of 'simpo'."})
     cpo_beta: float = field(default=0.1, metadata={"help": "beta of 'cpo' (Xu et al. 2024)."})
-    cpo_nll_weight: float = field(default=1.0, metadata={"help": "Weight of the NLL term of 'cpo' (Xu et al. 2024)."})
+    cpo_nll_weight: float = field(
+        default=1.0, metadata={"help": "Weight of the NLL term of 'cpo' (Xu et al. 2024)."}
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,9 +76,9 @@ class SynPOTrainer(PreferenceTrainer, DPOTrainer):
     Source: SynPO (2506.00835) Eq. 4 and Table 8; SimPO (2405.14734) Eq. 6; CPO (2401.08417); SimPER (2502.00883).
     """
 
-    _tag_names = ["trl", "vidalign", "synpo", "video"]
+    _tag_names: ClassVar[list[str]] = ["trl", "vidalign", "synpo", "video"]
     _name = "SynPO"
-    _paper = {
+    _paper: ClassVar[dict[str, str]] = {
         "title": "SynPO: Synergizing Descriptiveness and Preference Optimization for Video Detailed Captioning",
         "id": "2506.00835",
         "citation": textwrap.dedent("""\
@@ -82,7 +88,7 @@ class SynPOTrainer(PreferenceTrainer, DPOTrainer):
                 year   = 2025,
                 eprint = {2506.00835},
                 archivePrefix = {arXiv}
-            }"""),  # noqa: E501
+            }"""),
     }
 
     def __init__(
@@ -98,7 +104,9 @@ class SynPOTrainer(PreferenceTrainer, DPOTrainer):
         if args is None:
             args = SynPOConfig(output_dir="synpo")
         if kwargs.get("ref_model") is not None:
-            raise ValueError("SynPOTrainer has no reference model; remove `ref_model`, or use VideoDPOTrainer")
+            raise ValueError(
+                "SynPOTrainer has no reference model; remove `ref_model`, or use VideoDPOTrainer"
+            )
         self._build(
             super().__init__,
             model=model,
@@ -116,7 +124,9 @@ class SynPOTrainer(PreferenceTrainer, DPOTrainer):
         self.loss_types = [name for name in weights if name not in REFERENCE_FREE]
         self.loss_weights = [weights[name] for name in self.loss_types]
 
-    def _own_loss(self, logps: torch.Tensor, mask: torch.Tensor, inputs: dict[str, Any]) -> torch.Tensor | None:
+    def _own_loss(
+        self, logps: torch.Tensor, mask: torch.Tensor, inputs: dict[str, Any]
+    ) -> torch.Tensor | None:
         args = self.args
         rows = (*logps.chunk(2), *mask.chunk(2))
         losses = {

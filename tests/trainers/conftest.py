@@ -1,0 +1,94 @@
+import pytest
+import torch
+from datasets import Dataset
+from transformers import set_seed
+
+from vidalign.trainers.dpo import VideoDPOConfig, VideoDPOTrainer
+from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
+from vidalign.trainers.synpo import SynPOConfig, SynPOTrainer
+
+OURS = {
+    "dpo": (VideoDPOTrainer, VideoDPOConfig),
+    "synpo": (SynPOTrainer, SynPOConfig),
+    "sft": (VideoSFTTrainer, VideoSFTConfig),
+}
+
+
+@pytest.fixture
+def trainer_of(tmp_path, media_folder, saved_model, pair_rows):
+    """`trainer_of("dpo", rows=..., model=..., **settings)`: one of our trainers on tiny rows; settings go to its config."""
+
+    def build(
+        method,
+        *,
+        rows=None,
+        model="qwen2_5_vl",
+        family_rows=6,
+        classes=None,
+        trainer_options=None,
+        **settings,
+    ):
+        trainer_class, config_class = classes or OURS[method]
+        rows = rows if rows is not None else pair_rows(family_rows)
+        if method == "sft" and isinstance(rows, list):
+            rows = [{**row, "completion": row["chosen"]} for row in rows]
+            rows = [{key: row[key] for key in row if key not in ("chosen", "rejected")} for row in rows]
+        dataset = Dataset.from_list(rows) if isinstance(rows, list) else rows
+        options = {
+            "output_dir": str(tmp_path / "out"),
+            "per_device_train_batch_size": 2,
+            "use_cpu": True,
+            "bf16": False,
+            "report_to": [],
+            "logging_steps": 1,
+            "learning_rate": 1e-3,
+            "save_strategy": "no",
+            "gradient_checkpointing": False,
+        }
+        if classes is None:
+            options.update(media_root=str(media_folder), video_fps=2.0)
+        model = saved_model(model) if isinstance(model, str) else model
+        set_seed(0)
+        return trainer_class(
+            model=model,
+            args=config_class(**{**options, **settings}),
+            train_dataset=dataset,
+            **(trainer_options or {}),
+        )
+
+    return build
+
+
+@pytest.fixture
+def first_step():
+    """Loss and gradients of a trainer's first batch."""
+
+    def step(trainer, batch=None):
+        trainer.current_gradient_accumulation_steps = 1
+        batch = batch if batch is not None else next(iter(trainer.get_train_dataloader()))
+        trainer.model.zero_grad()
+        loss = trainer.training_step(trainer.model, dict(batch))
+        grads = {n: p.grad.clone() for n, p in trainer.model.named_parameters() if p.grad is not None}
+        return float(loss), grads
+
+    return step
+
+
+@pytest.fixture
+def losses_of():
+    def run(trainer, **options):
+        trainer.train(**options)
+        return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+
+    return run
+
+
+@pytest.fixture
+def assert_same_gradients():
+    def check(one, other, relative=1e-4):
+        assert set(one) == set(other)
+        total = torch.stack([grad.norm() for grad in other.values()]).norm()
+        difference = torch.stack([(one[name] - grad).norm() for name, grad in other.items()]).norm()
+        assert total > 0 and difference <= relative * total
+
+    return check

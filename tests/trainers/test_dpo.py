@@ -1,0 +1,166 @@
+"""DPO on video files: every loss, every kind of reference, and what is logged."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from datasets import load_dataset
+
+from vidalign.trainers.adapters import lora_preset
+
+TRL_LOSSES = [
+    "sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "aot_unpaired",
+    "apo_zero", "apo_down", "discopop", "sft", "sigmoid_norm",
+]  # fmt: skip
+
+
+@pytest.fixture
+def moved():
+    """The policy a little off its reference."""
+
+    def move(trainer):
+        generator = torch.Generator().manual_seed(1)
+        for parameter in trainer.model.parameters():
+            if parameter.requires_grad:
+                parameter.data.add_(0.02 * torch.randn(parameter.shape, generator=generator))
+        return trainer
+
+    return move
+
+
+@pytest.mark.parametrize("loss_type", [*TRL_LOSSES, "dpop"])
+def test_every_loss_is_the_same_shared_and_separate(
+    loss_type, trainer_of, first_step, moved, assert_same_gradients
+):
+    settings = {"loss_type": [loss_type], "label_smoothing": 0.1, "dpop_lambda": 5.0}
+    shared = first_step(moved(trainer_of("dpo", **settings)))
+    separate = first_step(moved(trainer_of("dpo", share_prefix=False, **settings)))
+    assert shared[0] == pytest.approx(separate[0], rel=1e-5, abs=1e-5)
+    assert_same_gradients(shared[1], separate[1], relative=2e-4)
+
+
+def logps_by_hand(model, batch):
+    """Sequence log-probs from the model's plain logits, row by row."""
+    from vidalign.families import FAMILIES
+
+    family, sums = FAMILIES[model.config.model_type], []
+    for row, number in enumerate(batch["prefix_group"].tolist()):
+        length = int(batch["attention_mask"][row].sum())
+        ids = batch["input_ids"][row : row + 1, :length]
+        types = torch.zeros_like(ids)
+        types[ids == model.config.video_token_id] = 2
+        media = family.merge([batch["media"][number]])
+        with torch.no_grad():
+            logits = model(input_ids=ids, mm_token_type_ids=types, **media).logits[0].double().numpy()
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        logp = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        scored = np.nonzero(batch["completion_mask"][row, :length].numpy())[0]
+        sums.append(sum(logp[t - 1, int(ids[0, t])] for t in scored))
+    return np.array(sums)
+
+
+def test_several_losses_with_weights_by_hand(trainer_of, first_step, moved):
+    settings = {
+        "loss_type": ["sigmoid", "dpop", "sft"],
+        "loss_weights": [1.0, 0.5, 0.1],
+        "dpop_lambda": 5.0,
+        "beta": 0.3,
+    }
+    trainer = moved(trainer_of("dpo", **settings))
+    batch = next(iter(trainer.get_train_dataloader()))
+    loss, _ = first_step(trainer, batch)
+    policy, reference = (logps_by_hand(model.eval(), batch) for model in (trainer.model, trainer.ref_model))
+    half = len(policy) // 2
+    gain_w, gain_l = policy[:half] - reference[:half], policy[half:] - reference[half:]
+
+    def log_sigmoid(x):
+        return -np.log1p(np.exp(-x))
+
+    dpo = -log_sigmoid(0.3 * (gain_w - gain_l)).mean()
+    dpop = -log_sigmoid(0.3 * (gain_w - gain_l - 5.0 * np.maximum(0, -gain_w))).mean()
+    ntp = -policy[:half].sum() / int(batch["completion_mask"][:half].sum())
+    assert loss == pytest.approx(dpo + 0.5 * dpop + 0.1 * ntp, abs=1e-4)
+
+
+def test_swapped_pairs_negate_the_margin(trainer_of, pair_rows, moved, first_step):
+    rows = pair_rows(4)
+    swapped = [{**row, "chosen": row["rejected"], "rejected": row["chosen"]} for row in rows]
+    margins = []
+    for table in (rows, swapped):
+        trainer = moved(trainer_of("dpo", rows=table, per_device_train_batch_size=4))
+        first_step(trainer)
+        margins.append(trainer._metrics["train"]["rewards/margins"][0])
+    assert abs(margins[0]) > 1e-3
+    assert margins[0] == pytest.approx(-margins[1], abs=1e-4)
+
+
+def test_three_kinds_of_reference_give_the_same_run(trainer_of, losses_of, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
+    settings = {"max_steps": 3, "freeze": ["vision_tower", "projector"]}
+    model = losses_of(trainer_of("dpo", **settings))
+    cached = losses_of(trainer_of("dpo", precompute_ref_log_probs=True, **settings))
+    assert cached == pytest.approx(model, abs=1e-4)
+    adapter = {"peft_config": lora_preset(r=4, alpha=8)}
+    by_adapter = losses_of(trainer_of("dpo", trainer_options=adapter, max_steps=3))
+    cached_adapter = losses_of(
+        trainer_of("dpo", trainer_options=adapter, precompute_ref_log_probs=True, max_steps=3)
+    )
+    assert cached_adapter == pytest.approx(by_adapter, abs=1e-4)
+    assert by_adapter[0] == pytest.approx(np.log(2), abs=1e-5)
+
+
+def test_precomputed_reference_is_read_again_only_for_the_same_videos(
+    trainer_of, media_folder, tmp_path, pair_rows
+):
+    folder = tmp_path / "videos"
+    shutil.copytree(media_folder, folder)
+    (folder / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in pair_rows(4)))
+    settings = {"precompute_ref_log_probs": True, "media_root": str(folder)}
+
+    def precompute(**changes):
+        rows = load_dataset(
+            "json", data_files=str(folder / "rows.jsonl"), split="train", cache_dir=str(tmp_path / "c")
+        )
+        trainer = trainer_of("dpo", rows=rows, **{**settings, **changes})
+        return trainer._media_encoder.runs, trainer.train_dataset["ref_chosen_logps"][:]
+
+    runs, values = precompute()
+    assert runs > 0
+    again, same = precompute()
+    assert again == 0 and same == values
+    runs, others = precompute(video_fps=1.0)
+    assert runs > 0 and others != values
+    shutil.copy(folder / "1.mp4", folder / "0.mp4")
+    runs, others = precompute()
+    assert runs > 0 and others[0] != values[0] and others[2] == pytest.approx(values[2], abs=1e-4)
+
+
+def test_logged_beside_trls_metrics(trainer_of, first_step, moved):
+    trainer = moved(trainer_of("dpo"))
+    batch = next(iter(trainer.get_train_dataloader()))
+    first_step(trainer, batch)
+    logged = {name: values[0] for name, values in trainer._metrics["train"].items()}
+    policy = logps_by_hand(trainer.model.eval(), batch)
+    reference = logps_by_hand(trainer.ref_model.eval(), batch)
+    tokens = batch["completion_mask"].sum(dim=1).numpy()
+    half = len(policy) // 2
+    for name, part in (("chosen", slice(None, half)), ("rejected", slice(half, None))):
+        mean = policy[part] / tokens[part]
+        assert logged[f"logps_mean/{name}"] == pytest.approx(mean.mean(), abs=1e-4)
+        assert logged[f"prob_geo/{name}"] == pytest.approx(np.exp(mean).mean(), abs=1e-5)
+        # dL/dlogp of every scored token of a row is -+ beta * sigmoid(-margin) / N; its norm over n tokens is
+        # that times sqrt(n), and SynPO divides by n.
+        gain = policy - reference
+        margin = 0.1 * (gain[:half] - gain[half:])
+        slope = 0.1 / (1 + np.exp(margin)) / half
+        assert logged[f"grad/{name}"] == pytest.approx((slope / np.sqrt(tokens[part])).mean(), rel=1e-3)
+
+
+def test_evaluation_logs_the_pairs_too(trainer_of):
+    trainer = trainer_of("dpo", per_device_eval_batch_size=2)
+    metrics = trainer.evaluate(trainer.train_dataset)
+    assert metrics["eval_loss"] == pytest.approx(float(-F.logsigmoid(torch.tensor(0.0))), abs=1e-5)
+    assert -20 < metrics["eval_logps_mean/chosen"] < 0

@@ -1,0 +1,61 @@
+"""What `vidalign.trainers` relies on in TRL. When one of these fails, read the upstream change before anything else:
+each hash is of a method that we override, wrap or call with a stand-in."""
+
+import hashlib
+import inspect
+
+import pytest
+import torch
+import trl
+from trl import DPOTrainer, SFTTrainer
+from trl.trainer import dpo_trainer, sft_trainer, utils
+from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
+
+OVERRIDDEN = {
+    "DPOTrainer._compute_loss": (DPOTrainer._compute_loss, "5e58a1699e0d76cd"),
+    "DPOTrainer._prepare_dataset": (DPOTrainer._prepare_dataset, "35e349e8e8266df4"),
+    "DPOTrainer._precompute_ref_logps": (DPOTrainer._precompute_ref_logps, "f2c098c7da6ca701"),
+    "DPOTrainer._set_signature_columns_if_needed": (
+        DPOTrainer._set_signature_columns_if_needed,
+        "71225a628baed4cb",
+    ),
+    "DPOTrainer.__init__": (DPOTrainer.__init__, "632f447c71dcb043"),
+    "SFTTrainer.__init__": (SFTTrainer.__init__, "90b61e42b6900b05"),
+    "SFTTrainer._prepare_dataset": (SFTTrainer._prepare_dataset, "04b668d28493f693"),
+    "SFTTrainer.compute_loss": (SFTTrainer.compute_loss, "ca448211ff653fe6"),
+    "add_fused_lm_head": (add_fused_lm_head, "422d009f04b66659"),
+}
+
+
+def test_minor_version():
+    assert trl.__version__.startswith("1.16.")
+
+
+@pytest.mark.parametrize("name", list(OVERRIDDEN))
+def test_source_is_the_one_that_was_read(name):
+    function, expected = OVERRIDDEN[name]
+    assert hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16] == expected
+
+
+@pytest.mark.parametrize("module", [dpo_trainer, sft_trainer])
+def test_the_seams_are_names_of_the_trainers_modules(module):
+    assert module.add_fused_lm_head is utils.add_fused_lm_head
+    assert module.create_model_from_path is utils.create_model_from_path
+    assert callable(module.get_peft_model)
+
+
+def test_fused_output_has_the_fields_that_are_put_back_into_rows():
+    fields = set(FusedCausalLMOutput.__dataclass_fields__)
+    rows = {"log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1", "label_mask"}
+    assert fields == rows | {"loss", "aux_loss"}
+
+
+def test_shifted_labels_are_scored_as_they_are():
+    """The packed forward hands over hidden states with labels already beside them."""
+    from vidalign.families import FAMILIES
+
+    model = FAMILIES["llama"].tiny_model()
+    ids = torch.arange(2, 8)[None]
+    add_fused_lm_head(model)
+    shifted = model(input_ids=ids[:, :-1], shift_labels=ids[:, 1:], fused_lm_head=True).log_probs
+    assert torch.allclose(shifted, model(input_ids=ids, labels=ids, fused_lm_head=True).log_probs, atol=1e-6)
