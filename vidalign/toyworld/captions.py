@@ -117,9 +117,10 @@ def statements(text: str, scene: Scene) -> list[Statement]:
     marked = []
     for sentence, complete in _sentences(text):
         stated = _read(sentence) if complete else []
-        marked += [Statement(words, fact in right) for words, fact in stated]
-        if not stated:
-            marked.append(Statement(sentence, False))
+        pieces = [(words, fact in right) for words, fact in stated] or [(sentence, False)]
+        if complete:
+            pieces[-1] = (pieces[-1][0] + " .", pieces[-1][1])
+        marked += [Statement(*piece) for piece in pieces]
     return marked
 
 

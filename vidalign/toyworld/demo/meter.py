@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import statistics
 import time
@@ -20,12 +21,13 @@ _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 class MemoryPeak:
     """Growth of this process's peak resident memory over a block, in MB; None where the system cannot tell.
 
-    Linux can reset a process's own high-water mark. Memory that the process holds already and reuses does not count,
-    so for a tiny model the figure is mostly activations, and coarse.
+    Linux can reset a process's own high-water mark. The libraries, the models and the clips' pixels, in memory before,
+    do not count: for a tiny model the figure is mostly activations, and coarse.
     """
 
     def __enter__(self) -> MemoryPeak:
         gc.collect()
+        _return_freed_memory()
         self._before = self._resident("VmRSS")
         try:
             _RESET.write_text("5")
@@ -47,6 +49,13 @@ class MemoryPeak:
             if line.startswith(name + ":"):
                 return int(line.split()[1])
         return None
+
+
+def _return_freed_memory() -> None:
+    """Else a block would seem to need little after a larger one, whose freed memory it takes over."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+    if trim is not None:
+        trim(0)
 
 
 class StepClock(TrainerCallback):

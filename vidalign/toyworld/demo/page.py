@@ -80,6 +80,10 @@ def _charts(results: Results) -> str:
             plots.logged(results, "logps_mean", "nats a token"),
         ),
         (
+            "The trainers' own log: geometric mean of a caption's token probabilities",
+            plots.logged(results, "prob_geo", "probability"),
+        ),
+        (
             "The trainers' own log: gradient of the loss by a token's log-prob",
             plots.logged(results, "grad", "norm, per token"),
         ),
@@ -114,7 +118,7 @@ def _example(example: Example) -> str:
     )
     return (
         f'<article>\n<video src="{escape(example.video)}" controls loop muted autoplay playsinline '
-        f'preload="metadata"></video>\n<dl>\n<dt>Reference</dt><dd>{escape(example.reference)}</dd>\n{said}\n</dl>\n'
+        f'preload="metadata"></video>\n<dl>\n<dt>Reference</dt><dd>{_stops(escape(example.reference))}</dd>\n{said}\n</dl>\n'
         "</article>"
     )
 
@@ -123,7 +127,12 @@ def _spans(spans: list[tuple[str, bool]]) -> str:
     if not spans:
         return '<span class="wrong">(nothing)</span>'
     marked = [f'<span class="{"right" if right else "wrong"}">{escape(text)}</span>' for text, right in spans]
-    return " ".join(marked)
+    return _stops(" ".join(marked))
+
+
+def _stops(text: str) -> str:
+    """Full stops where people put them; the captions' tokens stand apart."""
+    return text.replace(" .", ".")
 
 
 def _details(results: Results) -> str:

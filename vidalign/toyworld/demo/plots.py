@@ -147,7 +147,7 @@ def _band(
 
 
 def _figure(draw: Callable[[Axes], None]) -> str:
-    with plt.rc_context(STYLE):
+    with plt.rc_context(STYLE):  # type: ignore[arg-type]
         figure: Figure = plt.figure(figsize=(5.4, 3.3), layout="constrained")
         draw(figure.add_subplot())
         buffer = io.StringIO()

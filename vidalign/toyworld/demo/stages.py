@@ -54,7 +54,7 @@ def run_demo(settings: Settings, out: Path, progress: Progress) -> Results:
     checkpoint = out / "checkpoint"
     base = _teach(bench, checkpoint, held_out["test"])
     data, count, probe = _pairs(bench, checkpoint, fresh)
-    bench.probe = VideoPreferenceCollator(bench.encoder, bench.pad_token_id)(probe)
+    bench.probe = VideoPreferenceCollator(bench.encoder, bench.pad_token_id)([*probe])
     trials, rates = _search(bench, checkpoint, data, held_out["validation"])
     runs = _compare(bench, checkpoint, data, held_out["test"], rates)
     examples = _examples(held_out["test"], base, runs, folder, out / "clips", settings.examples)

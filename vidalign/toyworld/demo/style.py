@@ -29,7 +29,7 @@ figcaption { font-size: 0.92rem; font-weight: 600; margin-bottom: 6px; }
 figure img { width: 100%; max-width: 540px; height: auto; display: block; }
 .clips { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(460px, 100%), 1fr)); gap: 18px; }
 article { display: flex; gap: 16px; align-items: flex-start; }
-video { width: 152px; height: 152px; flex: none; border-radius: 8px; border: 1px solid var(--line);
+video { width: 184px; height: 184px; flex: none; border-radius: 8px; border: 1px solid var(--line);
   image-rendering: pixelated; background: #e9edf0; }
 dl { margin: 0; font-size: 0.9rem; line-height: 1.45; }
 dt { color: var(--soft); font-weight: 600; font-size: 0.82rem; }

@@ -13,7 +13,7 @@ HEADERS = ("", "recall", "precision", "recall − SFT", "log p(chosen)", "log p(
 def rows(results: Results) -> list[tuple[str, ...]]:
     """One row for the checkpoint and one for each method, as `HEADERS` names them."""
     base = results.base
-    table = [
+    table: list[tuple[str, ...]] = [
         (
             BASE,
             f"{base.evaluation.mean_recall:.3f}",
@@ -31,7 +31,7 @@ def rows(results: Results) -> list[tuple[str, ...]]:
                 method,
                 _plus_minus([run.evaluation.mean_recall for run in runs]),
                 _plus_minus([run.evaluation.mean_precision for run in runs]),
-                f"{gap.mean:+.3f} ({gap.error:.3f})",
+                f"{_signed(gap.mean)} ({gap.error:.3f})",
                 *_probe_ends(runs, at=-1),
                 f"{fmean(run.step_seconds for run in runs):.3f}",
                 _memory(runs),
@@ -46,11 +46,12 @@ def notes(results: Results) -> list[str]:
     return [
         f"Recall and precision of keypoints over {len(results.base.evaluation.recall)} held-out clips, greedy captions. "
         f"Mean ± standard deviation over {runs} seeds (order of batches; one checkpoint, one set of pairs).",
-        "recall − SFT: paired over clips, in brackets its standard error over clips.",
+        "recall − SFT: paired over clips, in brackets its standard error over clips. Differences below one standard "
+        "error are called within noise, below two a hint, and the others beyond noise.",
         f"log p: of whole captions, in nats, mean over {results.pairs.probes} pairs that nothing was trained on; for "
         f"{BASE} before, for the others after their training.",
         "s/step: median time of one optimiser step, after its batch was put together. memory: growth of the process's "
-        "peak resident memory during training; with a model this small it is mostly activations and allocator noise.",
+        "peak resident memory during training, the model and the clips in memory before; mostly activations.",
     ]
 
 
@@ -65,11 +66,11 @@ def sentences(results: Results) -> list[str]:
     ]
     for method in methods:
         gap = difference(clip_recall(results.runs[method]), base.recall)
-        said.append(f"{method} changes recall by {_gap(gap)} against the checkpoint.")
+        said.append(f"{method} against the checkpoint: recall {_gap(gap)}.")
     for index, method in enumerate(methods):
         for other in methods[index + 1 :]:
             gap = difference(clip_recall(results.runs[method]), clip_recall(results.runs[other]))
-            said.append(f"{method} minus {other}: {_gap(gap)}.")
+            said.append(f"{method} against {other}: recall {_gap(gap)}.")
     for method in methods:
         said.append(_moved(method, results.runs[method]))
     return said
@@ -99,15 +100,16 @@ def caveats(results: Results) -> list[str]:
 
 def _gap(gap: Difference) -> str:
     size = abs(gap.errors)
-    if gap.mean == 0:
-        return "nothing"
-    if size < 1:
-        verdict = "no difference that these clips can show"
-    elif size < 2:
-        verdict = "more than one standard error, less than two: a hint, not a result"
-    else:
-        verdict = "more than two standard errors"
-    return f"{gap.mean:+.3f} ({size:.1f} standard errors: {verdict})"
+    verdict = "within noise" if size < 1 else "a hint" if size < 2 else "beyond noise"
+    return f"{_signed(gap.mean)} ({size:.1f} standard errors, {verdict})"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def _nats(value: float) -> str:
+    return f"{value:.1f}".replace("-", "−")
 
 
 def _moved(method: str, runs: list[Run]) -> str:
@@ -116,8 +118,8 @@ def _moved(method: str, runs: list[Run]) -> str:
 
     (chosen, chosen_after), (rejected, rejected_after) = ends(1), ends(2)
     return (
-        f"{method} moves the log-prob of chosen captions from {chosen:.1f} to {chosen_after:.1f} and that of rejected "
-        f"ones from {rejected:.1f} to {rejected_after:.1f}."
+        f"{method} moves the log-prob of chosen captions from {_nats(chosen)} to {_nats(chosen_after)} and that of "
+        f"rejected ones from {_nats(rejected)} to {_nats(rejected_after)}."
     )
 
 
@@ -127,7 +129,8 @@ def _plus_minus(values: list[float]) -> str:
 
 
 def _probe_ends(runs: list[Run], at: int) -> tuple[str, str]:
-    return tuple(f"{fmean(run.probe[at][column] for run in runs):.1f}" for column in (1, 2))  # type: ignore[return-value]
+    chosen, rejected = (fmean(run.probe[at][column] for run in runs) for column in (1, 2))
+    return _nats(chosen), _nats(rejected)
 
 
 def _memory(runs: list[Run]) -> str:

@@ -22,7 +22,7 @@ from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
 from vidalign.trainers.synpo import SynPOConfig, SynPOTrainer
 
 REST = 0.75  # learning rate of everything that is not a hidden matrix, as a part of theirs
-LOG_EVERY = 10  # steps
+LOG_EVERY = 10  # steps, and oftener in short runs
 
 
 @dataclass
@@ -102,10 +102,8 @@ class Bench:
             max_grad_norm=1.0,
             video_num_frames=SAMPLED_FRAMES,
             media_root=str(self.world),
-            # A prompt of 26 tokens is not worth the bookkeeping of sharing it; the result is the same.
-            share_prefix=False,
             seed=seed,
-            logging_steps=LOG_EVERY,
+            logging_steps=max(1, min(LOG_EVERY, steps // 6)),
             save_strategy="no",
             report_to=[],
             use_cpu=True,
