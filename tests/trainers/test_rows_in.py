@@ -130,5 +130,5 @@ def test_an_empty_dataset_says_what_it_should_hold(trainer_of):
 
 
 def test_media_need_a_model_that_sees(trainer_of):
-    with pytest.raises(ValueError, match="llama.*no vision tower.*qwen2_5_vl"):
+    with pytest.raises(ValueError, match=r"llama.*no vision tower.*qwen2_5_vl"):
         trainer_of("synpo", model="llama")

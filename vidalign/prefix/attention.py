@@ -225,8 +225,9 @@ def flex(
 def _flex_call(compiled: bool) -> Callable[..., Any]:
     from torch.nn.attention.flex_attention import flex_attention
 
+    call: Any = flex_attention
     # dynamic: the packed length changes with every batch, and each recompilation costs tens of seconds.
-    return torch.compile(flex_attention, dynamic=True) if compiled else flex_attention
+    return torch.compile(call, dynamic=True) if compiled else call
 
 
 def segments(layout: PackedLayout, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,104 @@
+"""Samples from an expanded cache are those of full prompts."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from vidalign.families import FAMILIES
+from vidalign.prefix import generate
+
+
+@pytest.fixture
+def prompts_of():
+    def build(name):
+        family = FAMILIES[name]
+        model, processor = family.tiny_model().eval(), family.tiny_processor()
+        if not family.vision_tower:
+            return (
+                family,
+                model,
+                [family.encode(processor, "describe it", []), family.encode(processor, "a b", [])],
+            )
+        rng = np.random.default_rng(0)
+        video = SimpleNamespace(
+            frames=rng.integers(0, 255, (4, 56, 56, 3)).astype("uint8"),
+            timestamps=np.arange(4) / 2,
+            duration=2.0,
+            fps=2.0,
+        )
+        mark = family.video_placeholder(processor)
+        prompts = [
+            family.encode(processor, f"{mark} describe", [video]),
+            family.encode(processor, "only text"),
+            family.encode(processor, f"say what {mark} shows", [video]),
+        ]
+        return family, model, prompts
+
+    return build
+
+
+def plainly(family, model, prompt, **options):
+    """The full prompt through the model's own generate."""
+    ids, inputs = torch.tensor([prompt.input_ids]), dict(prompt.media)
+    if hasattr(model.base_model, "rope_deltas"):
+        model.base_model.rope_deltas = None
+        if inputs:
+            inputs["mm_token_type_ids"] = torch.where(ids == model.config.video_token_id, 2, 0)
+    banned = sorted(family.media_token_ids(model.config)) or None
+    output = model.generate(
+        input_ids=ids, attention_mask=torch.ones_like(ids), suppress_tokens=banned, **inputs, **options
+    )
+    return output[0, ids.shape[1] :].tolist()
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_greedy_tokens_are_those_of_full_prompts(name, prompts_of):
+    family, model, prompts = prompts_of(name)
+    options = {"max_new_tokens": 8, "do_sample": False}
+    together = generate(model, prompts, samples=3, **options)
+    for prompt, responses in zip(prompts, together, strict=True):
+        expected = plainly(family, model, prompt, **options)
+        assert responses == [expected] * 3
+
+
+def test_the_tower_and_the_prompt_run_once_for_all_samples(prompts_of):
+    _, model, prompts = prompts_of("qwen2_5_vl")
+    towers, lengths = [], []
+    model.model.visual.register_forward_hook(lambda *_: towers.append(1))
+    model.model.language_model.register_forward_pre_hook(
+        lambda module, args, kwargs: lengths.append(tuple(kwargs["inputs_embeds"].shape[:2])),
+        with_kwargs=True,
+    )
+    generate(model, prompts[:1], samples=5, max_new_tokens=3, do_sample=True)
+    assert len(towers) == 1
+    assert lengths[0] == (1, len(prompts[0].input_ids) - 1)
+    assert lengths[1:] == [(5, 1)] * 3
+
+
+def test_media_tokens_are_never_sampled(prompts_of):
+    family, model, prompts = prompts_of("qwen2_5_vl")
+    token = model.config.video_token_id
+    with torch.no_grad():  # the head of this model is not tied: favour the placeholder in every place
+        model.lm_head.weight[token] = (
+            50 * model.lm_head.weight.abs().max() * torch.sign(model.lm_head.weight.mean(0))
+        )
+    torch.manual_seed(0)
+    responses = generate(model, prompts, samples=4, max_new_tokens=20, do_sample=True, temperature=2.0)
+    assert not any(token in response for group in responses for response in group)
+    assert all(len(response) for group in responses for response in group)
+
+
+def test_training_mode_is_given_back(prompts_of):
+    _, model, prompts = prompts_of("qwen2_5_vl")
+    model.train()
+    generate(model, prompts[:1], max_new_tokens=1, do_sample=False)
+    assert model.training
+
+
+def test_responses_stop_at_their_end(prompts_of):
+    _, model, prompts = prompts_of("qwen2_5_vl")
+    free = generate(model, prompts[:1], max_new_tokens=6, do_sample=False)[0][0]
+    stopped = generate(model, prompts[:1], max_new_tokens=6, do_sample=False, eos_token_id=free[1])[0][0]
+    assert stopped == free[:2]
