@@ -6,8 +6,9 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from typing import cast
 
 import av
 from av.audio.stream import AudioStream
@@ -128,11 +129,13 @@ def read_packets(container: InputContainer, stream: Stream) -> Iterator[Packet |
     failures = 0
     while failures < MAX_FAILURES_IN_A_ROW:
         try:
-            for packet in container.demux(stream):
-                if packet.size == 0 and packet.dts is None:  # PyAV's own end-of-stream marker
-                    return
-                failures = 0
-                yield packet
+            # PyAV's generator leaks its read buffer unless it is closed or read to its end.
+            with closing(cast("Generator[Packet, None, None]", container.demux(stream))) as packets:
+                for packet in packets:
+                    if packet.size == 0 and packet.dts is None:  # PyAV's own end-of-stream marker
+                        return
+                    failures = 0
+                    yield packet
             return
         except FFmpegError:
             failures += 1
