@@ -92,5 +92,17 @@ def test_recipes_are_found_by_name(away, installed):
     assert command[command.index("--config") + 1] == str(recipes / "synpo" / "qwen2_5_vl_7b.yaml")
 
 
+def test_it_trains_away_from_the_clone(away, saved_model, media_folder, pair_rows, write_rows, tmp_path):
+    rows = write_rows(media_folder / "wheel.jsonl", pair_rows(2))
+    away(
+        *("-m", "vidalign.cli", "train", "toyworld/synpo", "--accelerate", "cpu"),
+        *("--model_name_or_path", saved_model("qwen2_5_vl"), "--dataset_name", rows, "--output_dir", "out"),
+        *("--max_steps", "2", "--per_device_train_batch_size", "1", "--report_to", "none"),
+    )
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "| recipe | toyworld/synpo |" in card
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
 def test_types_are_declared(installed):
     assert (installed / "vidalign" / "py.typed").is_file()

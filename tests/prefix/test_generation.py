@@ -78,7 +78,7 @@ def test_the_tower_and_the_prompt_run_once_for_all_samples(prompts_of):
 
 
 def test_media_tokens_are_never_sampled(prompts_of):
-    family, model, prompts = prompts_of("qwen2_5_vl")
+    _, model, prompts = prompts_of("qwen2_5_vl")
     token = model.config.video_token_id
     with torch.no_grad():  # the head of this model is not tied: favour the placeholder in every place
         model.lm_head.weight[token] = (

@@ -53,6 +53,7 @@ def results():
             "time": "noon",
         },
         base=run("SFT"),
+        base_validation=0.45,
         pairs=PairCount(clips=100, kept=60, probes=20, ties=20, chosen=0.9, rejected=0.3),
         trials={method: [Trial(1e-4, 0.4, 0.4), Trial(3e-4, 0.5, 0.5)] for method in METHODS},
         runs={method: [run(method, 0), run(method, 1, shift=0.1)] for method in METHODS},
