@@ -132,3 +132,41 @@ def test_an_empty_dataset_says_what_it_should_hold(trainer_of):
 def test_media_need_a_model_that_sees(trainer_of):
     with pytest.raises(ValueError, match=r"llama.*no vision tower.*qwen2_5_vl"):
         trainer_of("synpo", model="llama")
+
+
+def test_a_stream_of_rows_trains(trainer_of, pair_rows, losses_of):
+    stream = Dataset.from_list(pair_rows(6)).to_iterable_dataset()
+    assert len(losses_of(trainer_of("synpo", rows=stream, max_steps=2))) == 2
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_workers_read_the_same_rows(context, trainer_of):
+    def batches(**settings):
+        loader = trainer_of("synpo", **settings).get_train_dataloader()
+        if settings:
+            loader.base_dataloader.multiprocessing_context = context
+        return [batch["input_ids"].tolist() for batch in loader]
+
+    assert batches(dataloader_num_workers=1) == batches()
+
+
+def test_an_error_in_a_worker_names_its_row(trainer_of, pair_rows, media_folder):
+    (media_folder / "text.mp4").write_text("not a video, but not empty either")
+    rows = pair_rows(2)
+    rows[1]["videos"] = ["text.mp4"]
+    with pytest.raises(ValueError, match=r"row 1 of the dataset: .*text\.mp4"):
+        trainer_of("synpo", rows=rows, max_steps=1, dataloader_num_workers=1).train()
+
+
+def test_media_in_the_evaluation_rows_alone_are_not_ignored(trainer_of, pair_rows):
+    trainer = trainer_of("synpo", rows=pair_rows(2, media=False))
+    with pytest.raises(ValueError, match="training dataset has none"):
+        trainer.evaluate(Dataset.from_list(pair_rows(2)))
+
+
+def test_prompt_learning_is_refused(trainer_of):
+    from peft import PromptTuningConfig
+
+    config = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2)
+    with pytest.raises(ValueError, match="virtual tokens"):
+        trainer_of("synpo", trainer_options={"peft_config": config})

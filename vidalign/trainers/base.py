@@ -65,6 +65,10 @@ class VideoTrainer:
             raise ValueError("`train_dataset` is required")
         self._has_media = has_media(train_dataset)
         _refuse_bypassing(args, self._has_media)
+        if getattr(kwargs.get("peft_config"), "is_prompt_learning", False):
+            raise ValueError(
+                "peft_config is prompt learning, whose virtual tokens stand before the media; use LoRA (lora_preset())"
+            )
         config = _config_of(model, args)
         self._family = _family(config, self._has_media)
         self._folder = MediaFolder(args.media_root, tuple(args.media_allow))
@@ -169,6 +173,11 @@ class VideoTrainer:
         if self._has_media:
             known = getattr(dataset, "_fingerprint", None) in self._prepared or ROW in _columns(dataset)
             return dataset if known else self._media_rows(dataset, str(rest[-1]))
+        if has_media(dataset):
+            raise ValueError(
+                f"the {rest[-1]} dataset has media, but the training dataset has none, so they would be ignored; give the "
+                "training rows a `videos` column (it may be empty), or evaluate on text"
+            )
         return super()._prepare_dataset(dataset, processing_class, args, *rest)  # type: ignore[misc]
 
     def _set_signature_columns_if_needed(self) -> None:
