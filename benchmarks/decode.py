@@ -141,15 +141,17 @@ def main() -> None:
         grey = {name: _difference(read(path, arguments.threads), reference) for name, read in readers.items()}
         del reference
         seconds: dict[str, list[float]] = {name: [] for name in readers}
+        work: dict[str, list[float]] = {name: [] for name in readers}  # CPU time, which other processes hardly sway
         for _ in range(arguments.runs):
             for name, read in readers.items():
-                began = time.perf_counter()
+                began, worked = time.perf_counter(), time.process_time()
                 read(path, arguments.threads)
                 seconds[name].append(time.perf_counter() - began)
+                work[name].append(time.process_time() - worked)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     for name, median in medians.items():
         print(
-            f"{name:24s} {median:7.3f} s   {median / medians['vidalign']:5.2f} x ours   "
+            f"{name:24s} {median:7.3f} s   {median / medians['vidalign']:5.2f} x ours   CPU {statistics.median(work[name]):7.3f} s   "
             f"mean difference {grey[name]:.3f} grey levels"
         )
     peers_only = {name: median for name, median in medians.items() if name != "vidalign"}

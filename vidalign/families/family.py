@@ -97,9 +97,3 @@ class Family:
     tiny_processor: Callable[[], Any]
     merge: Callable[[Sequence[Media]], Media]
     projector_parameters: tuple[str, ...] = ()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """By name: data-loading workers that are spawned need it, and some of its functions cannot be pickled."""
-        from vidalign.families.known import family_named
-
-        return family_named, (self.name,)

@@ -49,8 +49,3 @@ def family_of(model_or_config: Any) -> Family:
             "in vidalign/families/ and one entry in FAMILIES."
         )
     return FAMILIES[model_type]
-
-
-def family_named(name: str) -> Family:
-    """The family of a `model_type`; how a pickled Family is found again."""
-    return FAMILIES[name]

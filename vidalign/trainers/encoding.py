@@ -10,6 +10,7 @@ from typing import Any
 
 from trl.data_utils import apply_chat_template, is_conversational
 
+from vidalign.families import FAMILIES
 from vidalign.families.family import EncodedPrompt, Family
 from vidalign.rows import MediaFolder, media_of, without_nulls
 from vidalign.video import read_video
@@ -69,6 +70,15 @@ class RowEncoder:
         self._capacity = int(cache_gb * 2**30)
         self._held = 0
         self._cache: OrderedDict[str, EncodedPrompt] = OrderedDict()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Spawned workers: a family holds functions that cannot be pickled, and a cache is not worth sending.
+        name = self.family.name if self.family is not None else None
+        return {**self.__dict__, "family": name, "_cache": OrderedDict(), "_held": 0}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.family = FAMILIES[state["family"]] if state["family"] is not None else None
 
     def __call__(self, row: Mapping[str, Any], columns: Sequence[str]) -> EncodedRow:
         """Encodes a row with `prompt` and the given completion columns.

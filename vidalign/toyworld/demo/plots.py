@@ -122,6 +122,9 @@ def search(results: Results) -> str:
             axes.plot(rates, recalls, "-o", color=COLOURS[method], markerfacecolor="white", label=method)
             at = rates.index(results.runs[method][0].rate)
             axes.plot(rates[at], recalls[at], "o", color=COLOURS[method])
+        axes.axhline(
+            results.base_validation, color=COLOURS["SFT"], linestyle="--", linewidth=1.2, label="SFT"
+        )
         axes.set_xscale("log")
         axes.set_xlabel("learning rate of the matrices")
         axes.set_ylabel("keypoint recall, validation")

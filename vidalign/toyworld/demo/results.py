@@ -79,11 +79,13 @@ class Example:
 
 @dataclass
 class Results:
-    """base: the supervised checkpoint that all methods start from. runs, trials: per method."""
+    """base: the supervised checkpoint that all methods start from; base_validation: its recall on the validation
+    clips. runs, trials: per method."""
 
     settings: dict[str, Any]
     environment: dict[str, str]
     base: Run
+    base_validation: float
     pairs: PairCount
     trials: dict[str, list[Trial]]
     runs: dict[str, list[Run]]

@@ -52,7 +52,7 @@ def run_demo(settings: Settings, out: Path, progress: Progress) -> Results:
     progress.done()
 
     checkpoint = out / "checkpoint"
-    base = _teach(bench, checkpoint, held_out["test"])
+    base, base_validation = _teach(bench, checkpoint, held_out["test"], held_out["validation"])
     data, count, probe = _pairs(bench, checkpoint, fresh)
     bench.probe = VideoPreferenceCollator(bench.encoder, bench.pad_token_id)([*probe])
     trials, rates = _search(bench, checkpoint, data, held_out["validation"])
@@ -63,6 +63,7 @@ def run_demo(settings: Settings, out: Path, progress: Progress) -> Results:
         settings=asdict(settings),
         environment=environment.describe(),
         base=base,
+        base_validation=base_validation,
         pairs=count,
         trials=trials,
         runs=runs,
@@ -91,8 +92,8 @@ def _split(bench: Bench, name: str) -> Split:
     return Split(clips, encode_clips(bench.encoder, [video for video, _ in clips]))
 
 
-def _teach(bench: Bench, checkpoint: Path, test: Split) -> Run:
-    """From random weights to a captioner."""
+def _teach(bench: Bench, checkpoint: Path, test: Split, validation: Split) -> tuple[Run, float]:
+    """From random weights to a captioner, and its recall on the validation clips."""
     settings = bench.settings
     rows = world.read_jsonl(bench.world / "train.jsonl")
     bench.progress.start("teach the captioner")
@@ -107,8 +108,11 @@ def _teach(bench: Bench, checkpoint: Path, test: Split) -> Run:
     trained.model.save_pretrained(checkpoint)
     bench.processor.save_pretrained(checkpoint)
     run = _run(bench, trained, settings.seed, settings.sft_rate, test)
-    bench.progress.done(f"recall {run.evaluation.mean_recall:.3f} on test clips")
-    return run
+    validated = _evaluate(bench, trained.model, validation).mean_recall
+    bench.progress.done(
+        f"recall {run.evaluation.mean_recall:.3f} on test clips, {validated:.3f} on validation clips"
+    )
+    return run, validated
 
 
 def _pairs(
