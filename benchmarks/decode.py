@@ -2,9 +2,9 @@
 
     python benchmarks/decode.py [--seconds 100] [--runs 5] [--threads 0]
 
-All read the same frames at full size as RGB, into one array; the runs of the readers alternate, so that a busy
-machine slows all alike. Each peer is used in its best way for this sampling, and its fastest way counts. The
-target is 0.9 of the faster peer's speed, within 1 grey level of it on average. torchcodec and
+All read the same frames at full size as RGB, into one array; the runs of the readers alternate, so that a
+busy machine slows all alike. Each peer is used in its best way for this sampling, and its fastest way counts.
+The target is 0.9 of the faster peer's speed, within 1 grey level of it on average. torchcodec and
 opencv-python-headless are dev extras; an absent one is reported and left out.
 """
 
@@ -141,7 +141,9 @@ def main() -> None:
         grey = {name: _difference(read(path, arguments.threads), reference) for name, read in readers.items()}
         del reference
         seconds: dict[str, list[float]] = {name: [] for name in readers}
-        work: dict[str, list[float]] = {name: [] for name in readers}  # CPU time, which other processes hardly sway
+        work: dict[str, list[float]] = {
+            name: [] for name in readers
+        }  # CPU time, which other processes hardly sway
         for _ in range(arguments.runs):
             for name, read in readers.items():
                 began, worked = time.perf_counter(), time.process_time()
@@ -151,8 +153,8 @@ def main() -> None:
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     for name, median in medians.items():
         print(
-            f"{name:24s} {median:7.3f} s   {median / medians['vidalign']:5.2f} x ours   CPU {statistics.median(work[name]):7.3f} s   "
-            f"mean difference {grey[name]:.3f} grey levels"
+            f"{name:24s} {median:7.3f} s   {median / medians['vidalign']:5.2f} x ours   "
+            f"CPU {statistics.median(work[name]):7.3f} s   mean difference {grey[name]:.3f} grey levels"
         )
     peers_only = {name: median for name, median in medians.items() if name != "vidalign"}
     if peers_only:

@@ -15,10 +15,14 @@ CODES = 64  # distinct pictures that `coded_picture` can make
 
 
 def coded_picture(index: int, height: int = 96, width: int = 128) -> np.ndarray:
-    """RGB [H, W, 3] that carries index % 64 in six grey blocks, over a texture that differs from frame to frame."""
+    """RGB [H, W, 3] that carries index % 64 in six grey blocks, over a texture that changes with it."""
     image = np.empty((height, width, 3), dtype=np.uint8)
     rng = np.random.default_rng(index)
-    image[:] = rng.integers(64, 192, ((height + 7) // 8, (width + 7) // 8, 1)).repeat(8, 0).repeat(8, 1)[:height, :width]
+    image[:] = (
+        rng.integers(64, 192, ((height + 7) // 8, (width + 7) // 8, 1))
+        .repeat(8, 0)
+        .repeat(8, 1)[:height, :width]
+    )
     for bit in range(6):
         x = bit * width // 6
         image[: height // 2, x : x + width // 6] = 235 if index >> bit & 1 else 20
@@ -90,8 +94,11 @@ def write_video(
         for index, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             if color:
-                frame = frame.reformat(format=pix_fmt, dst_colorspace=color.get("colorspace"),
-                                       dst_color_range=color.get("color_range"))
+                frame = frame.reformat(
+                    format=pix_fmt,
+                    dst_colorspace=color.get("colorspace"),
+                    dst_color_range=color.get("color_range"),
+                )
             frame.pts, frame.time_base = (pts[index] if pts else index), time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -138,7 +145,9 @@ def packets(path: Path, kind: str = "video") -> list[tuple[int, int, bool]]:
     """(position, size, is key frame) of a file's packets, in decoding order."""
     with av.open(str(path)) as container:
         stream = getattr(container.streams, kind)[0]
-        return [(p.pos, p.size, p.is_keyframe) for p in container.demux(stream) if p.size and p.pos is not None]
+        return [
+            (p.pos, p.size, p.is_keyframe) for p in container.demux(stream) if p.size and p.pos is not None
+        ]
 
 
 def overwrite(path: Path, position: int, size: int, seed: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""Files that are missing, cut off, corrupt or no videos: a clear error or sound frames with a warning, never garbage."""
+"""Files that are missing, cut off, corrupt or no videos: an error or sound frames and a warning, never garbage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write_image(path: Path) -> Path:
     context = av.CodecContext.create(codec, "w")
     context.width, context.height, context.pix_fmt = 64, 48, fmt
     context.time_base = 1
-    packet, = context.encode(picture.reformat(format=fmt)) + context.encode(None)
+    (packet,) = context.encode(picture.reformat(format=fmt)) + context.encode(None)
     path.write_bytes(bytes(packet))
     return path
 
@@ -101,7 +101,11 @@ def test_cut_off_before_the_index(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "codec", "muxer"),
-    [("cut.mp4", "libx264", {"movflags": "faststart"}), ("cut.mkv", "libx264", {}), ("cut.webm", "libvpx-vp9", {})],
+    [
+        ("cut.mp4", "libx264", {"movflags": "faststart"}),
+        ("cut.mkv", "libx264", {}),
+        ("cut.webm", "libvpx-vp9", {}),
+    ],
 )
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
 def test_cut_off_in_the_middle(tmp_path, name, codec, muxer, part):
@@ -135,7 +139,13 @@ def test_the_warning_says_how_much_was_read(tmp_path):
         read_video(path, start=3)
 
 
-DETECTED = {"x.mp4": "libx264", "x.mkv": "libx264", "mpeg4.mp4": "mpeg4", "mpeg2.ts": "mpeg2video", "x.ts": "libx264"}
+DETECTED = {
+    "x.mp4": "libx264",
+    "x.mkv": "libx264",
+    "mpeg4.mp4": "mpeg4",
+    "mpeg2.ts": "mpeg2video",
+    "x.ts": "libx264",
+}
 
 
 @pytest.mark.parametrize("name", DETECTED)
@@ -155,7 +165,9 @@ def test_corrupt_packet_in_the_middle(tmp_path, name):
 
 def test_hevc_packet_lost(tmp_path):
     """Its decoder passes over what it does not recognise, without an error."""
-    path = write_video(tmp_path / "x.mp4", 60, codec="libx265", options={"x265-params": "keyint=15:log-level=none"})
+    path = write_video(
+        tmp_path / "x.mp4", 60, codec="libx265", options={"x265-params": "keyint=15:log-level=none"}
+    )
     clean = read_video(path)
     position, size, _ = packets(path)[20]
     overwrite(path, position + 4, size - 4)
@@ -188,7 +200,7 @@ def test_mostly_corrupt_is_an_error(tmp_path):
 @pytest.mark.parametrize("name", ["n.mp4", "n.mkv", "n.ts", "n.avi", "n.webm"])
 @pytest.mark.parametrize("seed", range(4))
 def test_noise_anywhere_neither_hangs_nor_blackens(tmp_path, name, seed):
-    """Random bytes in a random place: an error that names the file, or frames none of which is black or grey."""
+    """Random bytes in a random place: an error with the file's name, or frames none of them black or grey."""
     codec = {"webm": "libvpx-vp9", "avi": "mpeg4"}.get(name[2:], "libx264")
     path = write_video(tmp_path / name, 60, codec=codec, options={"g": "15", "cpu-used": "8"}, size=(96, 192))
     size = path.stat().st_size

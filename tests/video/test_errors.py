@@ -9,8 +9,14 @@ from vidalign.video import errors
 
 @pytest.mark.parametrize(
     "kind",
-    [errors.VideoError, errors.VideoNotFound, errors.NoVideoStream, errors.NoAudioStream, errors.DamagedVideo,
-     errors.InvalidWindow],
+    [
+        errors.VideoError,
+        errors.VideoNotFound,
+        errors.NoVideoStream,
+        errors.NoAudioStream,
+        errors.DamagedVideo,
+        errors.InvalidWindow,
+    ],
 )
 def test_pickle_keeps_everything(kind):
     error = kind("a/b.mp4", "it is broken", "Mend it")

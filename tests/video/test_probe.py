@@ -20,7 +20,12 @@ def test_everything(tmp_path):
 
 def test_no_audio(tmp_path):
     info = probe(write_video(tmp_path / "a.mp4", 3))
-    assert (info.has_audio, info.audio_rate, info.audio_channels, info.audio_duration) == (False, None, None, None)
+    assert (info.has_audio, info.audio_rate, info.audio_channels, info.audio_duration) == (
+        False,
+        None,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(("angle", "shape"), [(90, (96, 128)), (180, (128, 96)), (270, (96, 128))])

@@ -24,7 +24,9 @@ def film(tmp_path_factory) -> Path:
 
 def full_decode(path: Path) -> np.ndarray:
     with av.open(str(path)) as container:
-        return np.stack([f.to_ndarray(format="rgb24", interpolation="BICUBIC") for f in container.decode(video=0)])
+        return np.stack(
+            [f.to_ndarray(format="rgb24", interpolation="BICUBIC") for f in container.decode(video=0)]
+        )
 
 
 def test_all_frames(film):
@@ -77,7 +79,14 @@ def test_impossible_windows(film, start, end):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"fps": 2, "num_frames": 3}, {"fps": 0}, {"fps": -1}, {"num_frames": 0}, {"max_frames": 0}, {"multiple": 0}],
+    [
+        {"fps": 2, "num_frames": 3},
+        {"fps": 0},
+        {"fps": -1},
+        {"num_frames": 0},
+        {"max_frames": 0},
+        {"multiple": 0},
+    ],
 )
 def test_impossible_arguments(film, arguments):
     with pytest.raises(ValueError, match=r"film\.mp4"):
@@ -91,7 +100,10 @@ CODECS = {
     "h264.avi": ("libx264", {"g": "12", "bf": "0"}),
     "fragmented.mp4": ("libx264", {"g": "12"}),
     "hevc.mp4": ("libx265", {"x265-params": "keyint=12:min-keyint=12:open-gop=1:bframes=3:log-level=none"}),
-    "hevc.mkv": ("libx265", {"x265-params": "keyint=12:min-keyint=12:open-gop=1:temporal-layers=3:log-level=none"}),
+    "hevc.mkv": (
+        "libx265",
+        {"x265-params": "keyint=12:min-keyint=12:open-gop=1:temporal-layers=3:log-level=none"},
+    ),
     "vp8.webm": ("libvpx", {"g": "12", "auto-alt-ref": "1", "lag-in-frames": "10"}),
     "vp9.webm": ("libvpx-vp9", {"g": "12", "auto-alt-ref": "1", "lag-in-frames": "10", "cpu-used": "8"}),
     "mpeg4.avi": ("mpeg4", {"g": "12", "bf": "2"}),
@@ -149,8 +161,9 @@ def test_variable_rate_keeps_true_times(tmp_path, suffix):
 
 
 def test_a_first_timestamp_that_is_not_zero(tmp_path):
-    path = write_video(tmp_path / "late.mkv", 10, pts=[500 + 100 * i for i in range(10)],
-                       time_base=Fraction(1, 1000))
+    path = write_video(
+        tmp_path / "late.mkv", 10, pts=[500 + 100 * i for i in range(10)], time_base=Fraction(1, 1000)
+    )
     video = read_video(path, start=0.2, end=0.5)
     np.testing.assert_allclose(video.timestamps, [0.2, 0.3, 0.4], atol=1e-6)
     assert codes(video.frames) == [2, 3, 4]
@@ -188,8 +201,9 @@ def test_rotation_is_honoured(tmp_path, film, angle, turns):
 
 def test_mirroring_is_honoured(tmp_path, film):
     path = write_video(tmp_path / "mirror.mp4", 60, options={"g": "12", "bf": "3"}, hflip=True)
-    np.testing.assert_array_equal(read_video(path, num_frames=3).frames,
-                                  read_video(film, num_frames=3).frames[:, :, ::-1])
+    np.testing.assert_array_equal(
+        read_video(path, num_frames=3).frames, read_video(film, num_frames=3).frames[:, :, ::-1]
+    )
 
 
 def test_budget_a_frame(film):
@@ -201,7 +215,12 @@ def test_budget_a_frame(film):
 def test_budget_in_total_depends_on_the_count(film):
     # 10 frames share 60,000 pixels: 6,000 each. sqrt(12288 / 6000) = 1.431: 67.1 x 89.4
     assert read_video(film, num_frames=10, total_pixels=60_000).frames.shape == (10, 67, 89, 3)
-    assert read_video(film, num_frames=10, total_pixels=60_000, max_pixels=3000).frames.shape == (10, 47, 63, 3)
+    assert read_video(film, num_frames=10, total_pixels=60_000, max_pixels=3000).frames.shape == (
+        10,
+        47,
+        63,
+        3,
+    )
     assert read_video(film, num_frames=2, total_pixels=60_000).frames.shape == (2, 96, 128, 3)
 
 
@@ -228,8 +247,12 @@ PATCHES = [(255, 255, 255), (0, 0, 0), (128, 128, 128), (200, 40, 40), (40, 180,
 @pytest.mark.parametrize("colorspace", [BT709, BT601])
 def test_colours_survive(tmp_path, color_range, colorspace):
     pictures = [np.full((64, 64, 3), rgb, dtype=np.uint8) for rgb in PATCHES]
-    path = write_video(tmp_path / "colour.mp4", pictures, options={"crf": "1"},
-                       color={"color_range": color_range, "colorspace": colorspace})
+    path = write_video(
+        tmp_path / "colour.mp4",
+        pictures,
+        options={"crf": "1"},
+        color={"color_range": color_range, "colorspace": colorspace},
+    )
     seen = read_video(path).frames.mean(axis=(1, 2))
     np.testing.assert_allclose(seen, PATCHES, atol=3.5)
 

@@ -26,7 +26,8 @@ def test_a_rate_above_the_files_takes_each_frame_once(fps):
 
 @pytest.mark.parametrize("n", [1, 2, 7, 8, 32, 99, 100])
 def test_by_count_is_the_default_of_transformers(n):
-    # transformers' video_utils.default_sample_indices_fn and Qwen2-VL: arange(0, total, total / n), rounded down.
+    # transformers' video_utils.default_sample_indices_fn and Qwen2-VL: arange(0, total, total / n), rounded
+    # down.
     assert choose_frames(CFR, 0, 4, num_frames=n).tolist() == [i * 100 // n for i in range(n)]
 
 

@@ -15,7 +15,8 @@ def test_multiples_round_to_the_nearest():
 
 
 def test_avocado_budget_by_hand():
-    # sqrt(720 * 1280 / (512 * 784)) = 1.5153: 720 / 1.5153 / 28 = 16.97 -> 16, 1280 / 1.5153 / 28 = 30.17 -> 30
+    # sqrt(720 * 1280 / (512 * 784)) = 1.5153: 720 / 1.5153 / 28 = 16.97 -> 16, 1280 / 1.5153 / 28 = 30.17 ->
+    # 30
     assert fit_size(720, 1280, max_pixels=512 * 28 * 28, multiple=28) == (448, 840)
 
 

@@ -1,4 +1,4 @@
-"""Video and audio files -> frames, samples and windows, with their true times. Decoded by PyAV, each file once."""
+"""Video and audio files -> frames, samples and windows, with their true times, decoded by PyAV."""
 
 from .audio import read_audio
 from .clips import clips

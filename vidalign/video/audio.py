@@ -31,13 +31,15 @@ _MARGIN = 0.05  # seconds
 _END = Packet()  # stands for the end of the stream, at which a decoder gives up what it holds
 
 
-def read_audio(path: Source, *, rate: int = 16000, start: float = 0.0, end: float | None = None) -> np.ndarray:
+def read_audio(
+    path: Source, *, rate: int = 16000, start: float = 0.0, end: float | None = None
+) -> np.ndarray:
     """Samples of a window of the audio track, as mono: the mean of its channels.
 
     Time 0 is the first frame of the video stream (of a file without one, the first sample), so that sample n
-    sounds at `start + n / rate` on the clock of `read_video`. Where the track has nothing (it begins late, has
-    gaps, or is shorter than the video) there is silence. The window is cut at the end of the file, the later of
-    its video's and its audio's.
+    sounds at `start + n / rate` on the clock of `read_video`. Where the track has nothing (it begins late,
+    has gaps, or is shorter than the video) there is silence. The window is cut at the end of the file, the
+    later of its video's and its audio's.
 
     Args:
         path: a path, or the contents of a file.
@@ -66,8 +68,12 @@ def read_audio(path: Source, *, rate: int = 16000, start: float = 0.0, end: floa
         declared = declared_duration(container, stream) or 0.0
         if start < 0 or (end is not None and end <= start):
             window = f"from {start:g} s to " + ("the end" if end is None else f"{end:g} s")
-            raise InvalidWindow(name, f"the window {window} is empty or begins before 0; the file lasts "
-                                f"{max(video_end, declared):.3f} s", "Give 0 <= start < end")
+            raise InvalidWindow(
+                name,
+                f"the window {window} is empty or begins before 0; the file lasts "
+                f"{max(video_end, declared):.3f} s",
+                "Give 0 <= start < end",
+            )
         if start > _RUN_IN:
             rewind(container, stream, int((origin + start - _RUN_IN) / _tick(stream)))
         track = _Track(rate, origin + start, None if end is None else origin + end)
@@ -79,14 +85,25 @@ def read_audio(path: Source, *, rate: int = 16000, start: float = 0.0, end: floa
     file_end = max(video_end, heard)
     stop = file_end if end is None else min(end, file_end)
     if start >= stop:
-        raise InvalidWindow(name, f"the window begins at {start:g} s, but the file lasts {file_end:.3f} s",
-                            "Give a start before the end of the file")
+        raise InvalidWindow(
+            name,
+            f"the window begins at {start:g} s, but the file lasts {file_end:.3f} s",
+            "Give a start before the end of the file",
+        )
     if track.failures:
-        warnings.warn(f"{name}: {track.failures} audio packets could not be decoded and are silent. "
-                      "Download it again or re-encode it", DamagedVideoWarning, stacklevel=2)
+        warnings.warn(
+            f"{name}: {track.failures} audio packets could not be decoded and are silent. "
+            "Download it again or re-encode it",
+            DamagedVideoWarning,
+            stacklevel=2,
+        )
     elif exhausted and declared > heard + 0.5:
-        warnings.warn(f"{name}: only {heard:.3f} s of {declared:.3f} s of audio could be read; the rest is silent. "
-                      "Download it again or re-encode it", DamagedVideoWarning, stacklevel=2)
+        warnings.warn(
+            f"{name}: only {heard:.3f} s of {declared:.3f} s of audio could be read; the rest is silent. "
+            "Download it again or re-encode it",
+            DamagedVideoWarning,
+            stacklevel=2,
+        )
     return track.samples(round((stop - start) * rate))
 
 
@@ -95,7 +112,7 @@ def _tick(stream: Stream) -> Fraction:
 
 
 def _video_clock(path: Source) -> tuple[float | None, float]:
-    """The first video frame's own timestamp, and the video's duration, in seconds; (None, 0) without video."""
+    """The first video frame's own timestamp and the video's duration, in seconds; (None, 0) without one."""
     with open_media(path) as container:
         audio_stream(container, path)  # the more useful error comes first
         try:
@@ -126,7 +143,7 @@ def _frames(container: InputContainer, stream: AudioStream, track: _Track) -> It
 
 @dataclass
 class _Run:
-    """Contiguous samples of the result, the first of them at number `at`; `lead` of them are put-in silence."""
+    """Contiguous samples of the result, the first at number `at`; `lead` of them are put-in silence."""
 
     at: int
     lead: int
@@ -134,10 +151,11 @@ class _Run:
 
 
 def _lead(at: float, source_rate: int, rate: int) -> int:
-    """Samples of silence to put before a run, so that the resampled grid falls on whole samples of the window.
+    """Samples of silence to put before a run, so that the resampled grid meets the window's samples.
 
-    Resampling yields one sample at the instant of the first one that it is fed, which lies `at` samples (of the
-    result) into the window. Without the shift, two windows of one file would differ by up to half a sample.
+    Resampling yields one sample at the instant of the first one that it is fed, which lies `at` samples (of
+    the result) into the window. Without the shift, two windows of one file would differ by up to half a
+    sample.
     """
     steps = np.arange(min(source_rate // math.gcd(source_rate, rate), 4096))
     starts = at - steps * rate / source_rate
@@ -149,7 +167,9 @@ def _silence(like: AudioFrame, samples: int) -> AudioFrame:
     width = samples if like.format.is_planar else samples * len(like.layout.channels)
     zero = 128 if example.dtype == np.uint8 else 0
     frame = AudioFrame.from_ndarray(
-        np.full((len(example), width), zero, dtype=example.dtype), format=like.format.name, layout=like.layout.name
+        np.full((len(example), width), zero, dtype=example.dtype),
+        format=like.format.name,
+        layout=like.layout.name,
     )
     frame.sample_rate, frame.time_base = like.sample_rate, like.time_base
     return frame
@@ -183,8 +203,12 @@ class _Track:
             self._resampler = AudioResampler(format="fltp", layout=frame.layout, rate=self.rate)
             self._kind, self._expected = kind, begins
             lead = _lead((begins - self.begin) * self.rate, frame.sample_rate, self.rate)
-            self._runs.append(_Run(round((begins - self.begin) * self.rate - lead * self.rate / frame.sample_rate),
-                                   lead * self.rate // frame.sample_rate))
+            self._runs.append(
+                _Run(
+                    round((begins - self.begin) * self.rate - lead * self.rate / frame.sample_rate),
+                    lead * self.rate // frame.sample_rate,
+                )
+            )
             if lead:
                 self._take(_silence(frame, lead))
         self._expected += frame.samples / frame.sample_rate
@@ -199,7 +223,8 @@ class _Track:
     def _take(self, frame: AudioFrame | None) -> None:
         assert self._resampler is not None
         if frame is not None:
-            frame.pts = None  # a run is contiguous: the resampler is to count samples, not to mind their jitter
+            # A run is contiguous: the resampler is to count samples, not to mind their timestamps' jitter.
+            frame.pts = None
         for piece in self._resampler.resample(frame):
             self._runs[-1].pieces.append(piece.to_ndarray().mean(axis=0, dtype=np.float32))
 

@@ -24,7 +24,8 @@ from .errors import DamagedVideo, NoAudioStream, NoVideoStream, Source, VideoNot
 MAX_FAILURES_IN_A_ROW = 16
 _IMAGE_FORMATS = re.compile(r"image2|.*_pipe|ico|apng")
 _IMAGE_BRANDS = {"avif", "mif1", "heic", "heix"}
-# Formats whose headers (or last packets) state the true duration. FFmpeg guesses the others' from the bit rate.
+# Formats whose headers (or last packets) state the true duration. FFmpeg guesses the others' from the bit
+# rate.
 _TIMED_FORMATS = {"mov", "mp4", "matroska", "webm", "avi", "mpegts", "flv", "asf", "ogg", "wav"}
 
 
@@ -36,8 +37,11 @@ def _check_file(source: Source) -> None:
         try:
             status = os.stat(source)
         except (FileNotFoundError, NotADirectoryError):
-            raise VideoNotFound(name, "there is no such file",
-                                "Check the path; a relative one starts at the working directory") from None
+            raise VideoNotFound(
+                name,
+                "there is no such file",
+                "Check the path; a relative one starts at the working directory",
+            ) from None
         if not stat.S_ISREG(status.st_mode):
             # Opening a FIFO would wait for a writer, perhaps for ever.
             raise VideoNotFound(name, "this is not a regular file", "Give the path of a video file")
@@ -66,12 +70,15 @@ def open_media(source: Source) -> Iterator[InputContainer]:
             # "file:" keeps a colon in a name from being read as a protocol; the whitelist keeps a
             # playlist from reaching out to the network.
             container = av.open(
-                "file:" + os.fsdecode(source), mode="r", metadata_errors="replace",
+                "file:" + os.fsdecode(source),
+                mode="r",
+                metadata_errors="replace",
                 container_options={"protocol_whitelist": "file"},
             )
     except FFmpegError as error:
         raise DamagedVideo(
-            name, f"FFmpeg cannot open it ({error.strerror})",
+            name,
+            f"FFmpeg cannot open it ({error.strerror})",
             "It is not a media file, or it was cut off before its index (an MP4 has its index at the end): "
             "download it again or re-encode it",
         ) from error
@@ -94,14 +101,18 @@ def video_stream(container: InputContainer, source: Source) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "none"
-        raise NoVideoStream(name, f"there is no video stream (streams: {kinds})",
-                            "Give a file with moving pictures, or drop the row")
+        raise NoVideoStream(
+            name,
+            f"there is no video stream (streams: {kinds})",
+            "Give a file with moving pictures, or drop the row",
+        )
     best = container.streams.best("video")
     stream = best if isinstance(best, VideoStream) and best in streams else streams[0]
     _read_only(container, stream)
     if stream.codec_context is None:
-        raise NoVideoStream(name, "this build of FFmpeg has no decoder for its video codec",
-                            "Re-encode the file as H.264")
+        raise NoVideoStream(
+            name, "this build of FFmpeg has no decoder for its video codec", "Re-encode the file as H.264"
+        )
     return stream
 
 
@@ -113,8 +124,9 @@ def audio_stream(container: InputContainer, source: Source) -> AudioStream:
     """
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream) or stream.codec_context is None:
-        raise NoAudioStream(name_of(source), "there is no audio track",
-                            "Drop the row, or read it without audio")
+        raise NoAudioStream(
+            name_of(source), "there is no audio track", "Drop the row, or read it without audio"
+        )
     _read_only(container, stream)
     return stream
 

@@ -24,7 +24,8 @@ from .timeline import Timeline, is_hole, rewind
 # Codecs whose disposable pictures are never referred to by any other, so that unwanted ones need no decoding.
 # Not HEVC: its sub-layer non-reference pictures may serve higher temporal layers.
 _SKIPPABLE = {"h264"}
-# Decoders that drop what they could not decode without an error, or pass it off as good unless told to refuse it.
+# Decoders that drop what they could not decode without an error, or pass it off as good unless told to refuse
+# it.
 _LENIENT = {"hevc"}
 MAX_THREADS = 8
 
@@ -58,7 +59,8 @@ def decode_frames(
 ) -> Losses:
     """Decode chosen frames and hand each to `keep` with its packet's number.
 
-    `keep` may be called with a frame that turns out to be damaged, and then again with the sound one, or never.
+    `keep` may be called with a frame that turns out to be damaged, and then again with the sound one, or
+    never.
 
     Args:
         wanted: packet numbers of the timeline (of decoded frames, where the timeline is counted).
@@ -97,7 +99,11 @@ def _stretches(timeline: Timeline, wanted: set[int]) -> list[tuple[int, int]]:
 
 
 def _decode(
-    source: Source, timeline: Timeline, wanted: set[int], keep: Callable[[int, VideoFrame], None], threads: int
+    source: Source,
+    timeline: Timeline,
+    wanted: set[int],
+    keep: Callable[[int, VideoFrame], None],
+    threads: int,
 ) -> Losses:
     losses = Losses()
     with open_media(source) as container:
@@ -128,7 +134,9 @@ def _decode(
     return losses
 
 
-def _from_packet_zero(container: InputContainer, stream: VideoStream, timeline: Timeline) -> Iterator[Packet | None]:
+def _from_packet_zero(
+    container: InputContainer, stream: VideoStream, timeline: Timeline
+) -> Iterator[Packet | None]:
     """The file's packets, beginning with the timeline's first."""
     if timeline.seek is None:
         return read_packets(container, stream)
@@ -136,7 +144,9 @@ def _from_packet_zero(container: InputContainer, stream: VideoStream, timeline: 
     # Without an index (Matroska without cues) a seek may land elsewhere than the scan's did, even too late.
     for target in (timeline.seek, timeline.origin):
         rewind(container, stream, target)
-        packets = dropwhile(lambda packet: packet is None or packet.pts != first, read_packets(container, stream))
+        packets = dropwhile(
+            lambda packet: packet is None or packet.pts != first, read_packets(container, stream)
+        )
         head = next(packets, None)
         if head is not None:
             return chain([head], packets)
@@ -163,7 +173,11 @@ class _Run:
     """One stretch on its way through the decoder."""
 
     def __init__(
-        self, timeline: Timeline, numbers: dict[int, int], context: VideoCodecContext, pending: set[int],
+        self,
+        timeline: Timeline,
+        numbers: dict[int, int],
+        context: VideoCodecContext,
+        pending: set[int],
         keep: Callable[[int, VideoFrame], None],
     ) -> None:
         self.timeline, self.numbers, self.context, self.keep = timeline, numbers, context, keep
@@ -209,7 +223,7 @@ class _Run:
             self.keep(number, frame)
 
     def damaged(self, first: int, last: int) -> set[int]:
-        """From each fault to the end of its group all frames may be spoilt, and the next group's leading ones."""
+        """All frames from a fault to the end of its group may be spoilt, and the next group's leading ones."""
         bounds = [int(k) for k in np.flatnonzero(self.timeline.keys)] + [len(self.timeline.pts)] * 2
         lost: set[int] = set()
         for fault in self.faults:

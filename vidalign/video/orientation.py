@@ -20,7 +20,7 @@ class Orientation:
 
     @property
     def rotation(self) -> int:
-        """Degrees anticlockwise, 0, 90, 180 or 270; of a mirrored picture, the turn that follows the mirror."""
+        """Degrees anticlockwise, 0, 90, 180 or 270; of a mirrored picture, the turn after the mirror."""
         if not self.transpose:
             return 180 if self.flip_y else 0
         return 90 if self.flip_y else 270

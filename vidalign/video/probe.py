@@ -92,7 +92,9 @@ def probe(path: Source) -> VideoInfo:
     )
 
 
-def _first_frame(container: InputContainer, stream: VideoStream, path: Source) -> tuple[Orientation, int, int]:
+def _first_frame(
+    container: InputContainer, stream: VideoStream, path: Source
+) -> tuple[Orientation, int, int]:
     context = stream.codec_context
     context.thread_type = "NONE"  # frame threads would wait for more packets
     for count, packet in enumerate(read_packets(container, stream)):

@@ -57,15 +57,16 @@ def read_video(
 ) -> Video:
     """Read the chosen frames of a video.
 
-    Which frames: `vidalign.video.sampling`. How large: `vidalign.video.size`; frames over the budget are shrunk
-    by bicubic interpolation during their conversion to RGB. Pixels are taken for square.
+    Which frames: `vidalign.video.sampling`. How large: `vidalign.video.size`; frames over the budget are
+    shrunk by bicubic interpolation during their conversion to RGB. Pixels are taken for square.
 
     Args:
         path: a path, or the contents of a file.
         fps: frames per second to take; not with `num_frames`. Neither of them: all frames.
         num_frames: how many frames to take, uniformly over the window; fewer only if it has fewer.
         max_frames: limit on the number of frames; where it bites, so many are taken uniformly.
-        start, end: seconds after the stream's first frame, `start <= t < end`; an `end` past the file's is the file's.
+        start, end: seconds after the stream's first frame, `start <= t < end`; an `end` past the file's is
+            the file's.
         max_pixels: pixels a frame.
         total_pixels: pixels of all frames together: each gets `min(max_pixels, total_pixels / T)`.
         multiple: height and width are multiples of this many pixels.
@@ -75,9 +76,10 @@ def read_video(
         ValueError: arguments that contradict each other, or a budget below one `multiple` x `multiple` frame.
 
     Warns:
-        DamagedVideoWarning: part of the file could not be decoded. Frames beyond the damage are missing, frames
-            within it are replaced by the nearest sound ones, under their own timestamps. Altered bits inside a
-            frame of VP9 or HEVC can go unnoticed: those codecs carry no checksums and decode almost anything.
+        DamagedVideoWarning: part of the file could not be decoded. Frames beyond the damage are missing,
+            frames within it are replaced by the nearest sound ones, under their own timestamps. Altered bits
+            inside a frame of VP9 or HEVC can go unnoticed: those codecs carry no checksums and decode almost
+            anything.
     """
     name = name_of(path)
     _check_arguments(name, fps, num_frames, max_frames, multiple)
@@ -91,8 +93,15 @@ def read_video(
 
     def choose() -> np.ndarray:
         packets = timeline.shown()
-        picked = choose_frames(timeline.seconds(packets), start, stop, fps=fps, num_frames=num_frames,
-                               max_frames=max_frames, slack=timeline.slack)
+        picked = choose_frames(
+            timeline.seconds(packets),
+            start,
+            stop,
+            fps=fps,
+            num_frames=num_frames,
+            max_frames=max_frames,
+            slack=timeline.slack,
+        )
         return packets[picked]
 
     chosen = choose()
@@ -175,7 +184,9 @@ def _check_arguments(
     name: str, fps: float | None, num_frames: int | None, max_frames: int | None, multiple: int
 ) -> None:
     if fps is not None and num_frames is not None:
-        raise ValueError(f"{name}: fps={fps} and num_frames={num_frames} contradict each other: give one of them")
+        raise ValueError(
+            f"{name}: fps={fps} and num_frames={num_frames} contradict each other: give one of them"
+        )
     if fps is not None and not fps > 0:
         raise ValueError(f"{name}: fps={fps} takes no frames: give a positive rate, or None for all frames")
     for key, value in (("num_frames", num_frames), ("max_frames", max_frames), ("multiple", multiple)):
@@ -194,14 +205,25 @@ def _window_end(name: str, timeline: Timeline, start: float, end: float | None) 
         raise DamagedVideo(name, "no frame can be read", "Download it again or re-encode it")
     total = timeline.end if timeline.complete else max(timeline.end, timeline.declared or 0.0)
     if start < 0 or (end is not None and end <= start):
-        raise InvalidWindow(name, f"the window from {start:g} s to {'the end' if end is None else f'{end:g} s'} is "
-                            f"empty or begins before 0; the video lasts {total:.3f} s", "Give 0 <= start < end")
+        raise InvalidWindow(
+            name,
+            f"the window from {start:g} s to {'the end' if end is None else f'{end:g} s'} is "
+            f"empty or begins before 0; the video lasts {total:.3f} s",
+            "Give 0 <= start < end",
+        )
     if start >= timeline.end:
         if timeline.declared and start < timeline.declared and timeline.complete:
-            raise DamagedVideo(name, f"the window begins at {start:g} s, but of {timeline.declared:.3f} s only "
-                               f"{total:.3f} s can be read", "Download it again, or use an earlier window")
-        raise InvalidWindow(name, f"the window begins at {start:g} s, but the video lasts {total:.3f} s",
-                            "Give a start before the end of the video")
+            raise DamagedVideo(
+                name,
+                f"the window begins at {start:g} s, but of {timeline.declared:.3f} s only "
+                f"{total:.3f} s can be read",
+                "Download it again, or use an earlier window",
+            )
+        raise InvalidWindow(
+            name,
+            f"the window begins at {start:g} s, but the video lasts {total:.3f} s",
+            "Give a start before the end of the video",
+        )
     return timeline.end if end is None else min(end, timeline.end)
 
 
@@ -209,17 +231,26 @@ def _report_damage(
     name: str, timeline: Timeline, stop: float, planned: int, replaced: int, sound: int, end: float | None
 ) -> None:
     if sound == 0 or replaced > planned / 2:
-        raise DamagedVideo(name, f"{replaced} of the {planned} frames to be taken cannot be decoded",
-                           "Download it again or re-encode it")
+        raise DamagedVideo(
+            name,
+            f"{replaced} of the {planned} frames to be taken cannot be decoded",
+            "Download it again or re-encode it",
+        )
     problems = []
     if replaced:
-        problems.append(f"{replaced} of {planned} frames could not be decoded; sound neighbours stand for them")
-    # Files round their durations, and the last frame's length is often unstated: two frames' time says nothing.
+        problems.append(
+            f"{replaced} of {planned} frames could not be decoded; sound neighbours stand for them"
+        )
+    # Files round their durations, and the last frame's length is often unstated: two frames' time says
+    # nothing.
     expected = min(timeline.declared or 0.0, end if end is not None else float("inf"))
     if timeline.complete and expected > timeline.end + max(0.2, 2 / max(_rate(timeline), 1e-3)):
         problems.append(f"only {timeline.end:.3f} s of {timeline.declared:.3f} s could be read")
     elif timeline.torn:
         problems.append(f"parts of the file could not be read; frames were taken up to {stop:.3f} s")
     if problems:
-        warnings.warn(f"{name}: {'; '.join(problems)}. Download it again or re-encode it",
-                      DamagedVideoWarning, stacklevel=3)
+        warnings.warn(
+            f"{name}: {'; '.join(problems)}. Download it again or re-encode it",
+            DamagedVideoWarning,
+            stacklevel=3,
+        )

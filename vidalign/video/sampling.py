@@ -2,8 +2,8 @@
 
 All rules are one: at given instants, take the frame that is being shown (the last one whose timestamp is not
 later; the first frame, for instants before it). By rate the instants are `start + k / fps`, k = 0, 1, ...; by
-count they are `start + i * (end - start) / n`, i = 0 .. n-1. For a constant frame rate the latter are the frames
-floor(i * N / n), which is what transformers takes by default. No frame is taken twice.
+count they are `start + i * (end - start) / n`, i = 0 .. n-1. For a constant frame rate the latter are the
+frames floor(i * N / n), which is what transformers takes by default. No frame is taken twice.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ class Timeline:
         complete: the stretch reaches the last packet of the file.
         declared: seconds, the duration that the file states, or None.
         torn: the file could not be read to its end, or has unreadable stretches.
-        counted: the packets carry no timestamps; `pts` belongs to the n-th decoded frame, not the n-th packet.
+        counted: the packets carry no timestamps; `pts` belongs to the n-th decoded frame, not the n-th
+            packet.
     """
 
     pts: np.ndarray
@@ -68,7 +69,7 @@ class Timeline:
 
 
 def origin_of(container: InputContainer, stream: Stream) -> int | None:
-    """Timestamp of the stream's first frame; None where packets have no timestamps. Reads from the beginning."""
+    """Timestamp of the stream's first frame, None where packets have none. Reads from the beginning."""
     earliest: int | None = None
     for count, packet in enumerate(read_packets(container, stream)):
         if count == FIRST_PACKETS:
@@ -95,7 +96,8 @@ def scan(container: InputContainer, stream: Stream, start: float = 0.0, end: flo
 
     Args:
         start, end: seconds after the stream's first frame. The stretch that comes back begins at a key frame
-            shown at or before `start` and covers the window; it is all of the file where seeking does not pay.
+            shown at or before `start` and covers the window; it is all of the file where seeking does not
+            pay.
     """
     tick = stream.time_base or Fraction(1, 90_000)
     if start > SEEK_BEYOND and _INDEXED & set(container.format.name.split(",")):
@@ -124,7 +126,12 @@ def _from_beginning(container: InputContainer, stream: Stream, tick: Fraction, e
 
 
 def _collect(
-    container: InputContainer, stream: Stream, tick: Fraction, origin: int | None, seek: int | None, end: float | None
+    container: InputContainer,
+    stream: Stream,
+    tick: Fraction,
+    origin: int | None,
+    seek: int | None,
+    end: float | None,
 ) -> Timeline | None:
     """Packets from the current position to the end of the window; None if there are none."""
     pts: list[int | None] = []
@@ -165,8 +172,19 @@ def _collect(
     mask = np.array(usable, dtype=bool) & (ticks >= 0)
     ends = (ticks + np.array([d or step for d in durations]))[mask]
     last = float(int(ends.max()) * tick) if ends.size else 0.0
-    return Timeline(ticks, np.array(keys, dtype=bool), mask, tick, earliest or 0, seek, last, complete,
-                    declared_duration(container, stream), torn, counted)
+    return Timeline(
+        ticks,
+        np.array(keys, dtype=bool),
+        mask,
+        tick,
+        earliest or 0,
+        seek,
+        last,
+        complete,
+        declared_duration(container, stream),
+        torn,
+        counted,
+    )
 
 
 def _past(packet: Packet, origin: int, tick: Fraction, end: float) -> bool:
@@ -178,7 +196,8 @@ def is_hole(before: Packet, packet: Packet, tick: Fraction) -> bool:
     """Whether bytes of the file that held frames were passed over between two packets.
 
     Matroska's demuxer drops damaged blocks without a word: what is left is a jump in time, where the packets'
-    durations show none, over more bytes than lie between neighbours. A pause in a variable rate takes no bytes.
+    durations show none, over more bytes than lie between neighbours. A pause in a variable rate takes no
+    bytes.
     """
     # Not dts: Matroska has none, and libavformat's guess counts on as if nothing had been lost.
     if not before.duration or None in (before.pts, packet.pts, before.pos, packet.pos):
