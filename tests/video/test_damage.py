@@ -1,4 +1,4 @@
-"""Files that are missing, cut off, corrupt or no videos: an error or sound frames and a warning, never garbage."""
+"""Files that are missing, cut off, corrupt or no videos: an error, or sound frames and a warning."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ class _Run:
             self.keep(number, frame)
 
     def damaged(self, first: int, last: int) -> set[int]:
-        """All frames from a fault to the end of its group may be spoilt, and the next group's leading ones."""
+        """All frames from a fault to the end of its group may be spoilt, as the next group's leading ones."""
         bounds = [int(k) for k in np.flatnonzero(self.timeline.keys)] + [len(self.timeline.pts)] * 2
         lost: set[int] = set()
         for fault in self.faults:

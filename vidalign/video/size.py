@@ -8,7 +8,7 @@ import math
 def fit_size(
     height: int, width: int, *, max_pixels: float | None = None, multiple: int = 1
 ) -> tuple[int, int]:
-    """Height and width within a pixel budget, multiples of `multiple`, with the aspect ratio that comes closest.
+    """Height and width in a pixel budget, multiples of `multiple`, and the closest aspect ratio.
 
     As Qwen's `smart_resize`: round to the nearest multiple, or, where that exceeds the budget, shrink by
     sqrt(height * width / max_pixels) and round down. Never enlarges beyond the native size rounded to the
