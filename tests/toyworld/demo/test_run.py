@@ -23,7 +23,6 @@ TINY = Settings(
     sft_steps=40,
     sft_warmup=5,
     preference_steps=3,
-    search_steps=2,
     rates=(3e-4,),
     probes=3,
     batch_size=8,

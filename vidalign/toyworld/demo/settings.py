@@ -15,7 +15,7 @@ class Settings:
         learned the candidates are too alike), "validation" for choosing learning rates, "test" for the comparison.
     seed: of the world, the model, the supervised stage and the candidates. seeds: runs a method, on one checkpoint
         and the same pairs: each has its own order of batches.
-    rates: learning rates that each method is tried with, `search_steps` long, on the validation clips.
+    rates: learning rates that each method is tried with; the validation clips decide.
     probes: pairs kept out of training, on which the log-probs of chosen and rejected are followed.
     threads: of PyTorch. Sums depend on their number, and so do results.
     """
@@ -31,8 +31,7 @@ class Settings:
     candidates: int = 6
     temperature: float = 1.0
     preference_steps: int = 120
-    search_steps: int = 60
-    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
+    rates: tuple[float, ...] = (3e-5, 1e-4, 3e-4)
     probes: int = 64
     batch_size: int = 32
     examples: int = 9
@@ -48,9 +47,8 @@ def quick(seed: int = 0, seeds: int = 2, threads: int = 2) -> Settings:
         threads=threads,
         sft_steps=60,
         sft_warmup=10,
-        preference_steps=12,
-        search_steps=6,
-        rates=(3e-4, 1e-3),
+        preference_steps=8,
+        rates=(1e-4, 3e-4),
         probes=16,
         examples=4,
     )

@@ -37,6 +37,14 @@ class Split:
     prompts: list[EncodedPrompt]
 
 
+@dataclass
+class Candidate:
+    """A method's best learning rate so far, and the run that used it."""
+
+    rate: float
+    trained: Trained
+
+
 def run_demo(settings: Settings, out: Path, progress: Progress) -> Results:
     """Everything, into the folder `out`: the world, the checkpoint, the pairs, and the clips that the report shows."""
     fix_threads(settings.threads)
@@ -49,14 +57,15 @@ def run_demo(settings: Settings, out: Path, progress: Progress) -> Results:
     progress.start("decode clips")
     held_out = {name: _split(bench, name) for name in ("validation", "test")}
     fresh = _split(bench, "pairs")
+    _split(bench, "train")  # into the encoder's memory, so that no run's figures include decoding
     progress.done()
 
     checkpoint = out / "checkpoint"
     base, base_validation = _teach(bench, checkpoint, held_out["test"], held_out["validation"])
     data, count, probe = _pairs(bench, checkpoint, fresh)
     bench.probe = VideoPreferenceCollator(bench.encoder, bench.pad_token_id)([*probe])
-    trials, rates = _search(bench, checkpoint, data, held_out["validation"])
-    runs = _compare(bench, checkpoint, data, held_out["test"], rates)
+    trials, best = _search(bench, checkpoint, data, held_out["validation"])
+    runs = _compare(bench, checkpoint, data, held_out["test"], best)
     examples = _examples(held_out["test"], base, runs, folder, out / "clips", settings.examples)
     shutil.rmtree(bench.work, ignore_errors=True)
     return Results(
@@ -166,35 +175,43 @@ def _save_pairs(folder: Path, pairs: Sequence[Pair]) -> None:
 
 def _search(
     bench: Bench, checkpoint: Path, data: dict[str, Dataset], validation: Split
-) -> tuple[dict[str, list[Trial]], dict[str, float]]:
-    """Each method's learning rate: the one with the best recall on the validation clips, among equals the smallest."""
+) -> tuple[dict[str, list[Trial]], dict[str, Candidate]]:
+    """Each method's learning rate: the one with the best recall on the validation clips, among equals the smallest.
+
+    A trial is a whole run with the first seed: a rate that does well in half the steps may ruin a model in all.
+    """
     settings = bench.settings
     trials: dict[str, list[Trial]] = {method: [] for method in METHODS}
+    best: dict[str, Candidate] = {}
     for method in METHODS:
         for rate in settings.rates:
             bench.progress.start(f"try {method} at {rate:g}")
             trained = bench.align(
-                method, checkpoint, data, steps=settings.search_steps, rate=rate, seed=settings.seed
+                method, checkpoint, data, steps=settings.preference_steps, rate=rate, seed=settings.seed
             )
             found = _evaluate(bench, trained.model, validation)
+            if all(found.mean_recall > trial.recall for trial in trials[method]):
+                best[method] = Candidate(rate, trained)
             trials[method].append(Trial(rate, found.mean_recall, found.mean_precision))
             bench.progress.done(f"recall {found.mean_recall:.3f} on validation clips")
-    rates = {method: max(tried, key=lambda trial: trial.recall).rate for method, tried in trials.items()}
-    return trials, rates
+    return trials, best
 
 
 def _compare(
-    bench: Bench, checkpoint: Path, data: dict[str, Dataset], test: Split, rates: dict[str, float]
+    bench: Bench, checkpoint: Path, data: dict[str, Dataset], test: Split, best: dict[str, Candidate]
 ) -> dict[str, list[Run]]:
+    """Each method at its rate with every seed, on the test clips. The first seed's run is that of the search."""
     settings = bench.settings
     runs: dict[str, list[Run]] = {method: [] for method in METHODS}
     for seed in range(settings.seed, settings.seed + settings.seeds):
         for method in METHODS:
             bench.progress.start(f"{method}, seed {seed}")
-            trained = bench.align(
-                method, checkpoint, data, steps=settings.preference_steps, rate=rates[method], seed=seed
-            )
-            run = _run(bench, trained, seed, rates[method], test)
+            rate, trained = best[method].rate, best[method].trained
+            if seed != settings.seed:
+                trained = bench.align(
+                    method, checkpoint, data, steps=settings.preference_steps, rate=rate, seed=seed
+                )
+            run = _run(bench, trained, seed, rate, test)
             runs[method].append(run)
             bench.progress.done(f"recall {run.evaluation.mean_recall:.3f} on test clips")
     return runs

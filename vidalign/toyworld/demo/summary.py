@@ -83,8 +83,8 @@ def caveats(results: Results) -> list[str]:
         "One checkpoint and one set of pairs: the standard errors cover the choice of test clips, and the spread over "
         "seeds covers the order of batches; neither covers another checkpoint or another sampling of candidates.",
         f"Learning rates were chosen from {', '.join(f'{rate:g}' for rate in settings['rates'])} on "
-        f"{settings['clips']['validation']} validation clips with {settings['search_steps']} steps and one seed, for "
-        "each method alike; a longer search could change the order.",
+        f"{settings['clips']['validation']} validation clips with one seed, for each method alike; a finer search could "
+        "change the order.",
         "Each method has its default strength (DPO: β 0.1; SynPO: α 30, β 0.2). A toy of moving shapes says how the "
         "objectives move likelihoods; it says little about captions of real videos.",
     ]
