@@ -119,14 +119,21 @@ class Step:
     """One trainer with one batch, ready to be stepped."""
 
     def __init__(
-        self, trainer_class: type, config_class: type, folder: str, dataset: Dataset, **settings: Any
+        self,
+        trainer_class: type,
+        config_class: type,
+        folder: str,
+        dataset: Dataset,
+        *,
+        checkpointing: bool = False,
+        **settings: Any,
     ) -> None:
         with tempfile.TemporaryDirectory() as out:
             options = {
                 "output_dir": out,
                 "report_to": [],
                 "per_device_train_batch_size": len(dataset),
-                "gradient_checkpointing": OPTIONS.checkpointing,
+                "gradient_checkpointing": checkpointing,
                 "max_length": None,
                 "learning_rate": 1e-6,
                 "bf16": OPTIONS.device == "cuda",
@@ -138,6 +145,8 @@ class Step:
             )
             self.trainer = trainer_class(model=model, args=config_class(**options), train_dataset=dataset)
         self.model = self.trainer.model
+        if checkpointing:  # as `train` would, which is not called here
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-6)
         self.batch = next(iter(self.trainer.get_train_dataloader()))
         self.trainer.current_gradient_accumulation_steps = 1  # set by `train`, which is not called here
@@ -216,18 +225,21 @@ def compare_prefixes(folder: str) -> None:
         f"\nDPO, {OPTIONS.pairs} pair(s) a step, responses of {OPTIONS.response} tokens, ratios to stock TRL"
     )
     header = (
-        f"{'prefix':>7} {'method':<24} {'loss':>9} {'s/step':>8} {'faster':>7} {'ideal':>6} {'of ideal':>8}"
+        f"{'prefix':>7} {'method':<34} {'loss':>9} {'s/step':>8} {'faster':>7} {'ideal':>6} {'of ideal':>8}"
     )
     print(f"{header} {'activations MB':>15} {'ratio':>6}")
     for prefix in OPTIONS.prefix:
         dataset = rows(prefix, OPTIONS.response, OPTIONS.pairs)
-        steps = {"stock TRL": Step(DPOTrainer, DPOConfig, folder, dataset)}
+        common = {"checkpointing": prefix > OPTIONS.checkpoint_above}
+        steps = {"stock TRL": Step(DPOTrainer, DPOConfig, folder, dataset, **common)}
         steps["ours, separate rows"] = Step(
-            VideoDPOTrainer, VideoDPOConfig, folder, dataset, share_prefix=False
+            VideoDPOTrainer, VideoDPOConfig, folder, dataset, share_prefix=False, **common
         )
         for backend in backends:
             name = "ours, shared prefix" + (f" ({backend})" if len(backends) > 1 else "")
-            steps[name] = Step(VideoDPOTrainer, VideoDPOConfig, folder, dataset, prefix_attention=backend)
+            steps[name] = Step(
+                VideoDPOTrainer, VideoDPOConfig, folder, dataset, prefix_attention=backend, **common
+            )
         measure(steps, OPTIONS.repeats)
         stock = steps["stock TRL"]
         responses = 2 * OPTIONS.pairs * OPTIONS.response
@@ -236,9 +248,10 @@ def compare_prefixes(folder: str) -> None:
         memory = {name: step.activation_bytes() for name, step in steps.items()}
         for name, step in steps.items():
             faster = stock.seconds() / step.seconds()
+            name_shown = f"{name}, checkpointing" if common["checkpointing"] else name
             shown = ideal if "shared" in name else 1.0
             print(
-                f"{prompt:7.0f} {name:<24} {step.loss:9.6f} {step.seconds():8.3f} {faster:7.2f} {shown:6.2f} "
+                f"{prompt:7.0f} {name_shown:<34} {step.loss:9.6f} {step.seconds():8.3f} {faster:7.2f} {shown:6.2f} "
                 f"{faster / shown:8.2f} {memory[name] / 2**20:15.0f} {memory[name] / memory['stock TRL']:6.2f}",
                 flush=True,
             )
@@ -280,7 +293,10 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(
-        "--checkpointing", action="store_true", help="gradient checkpointing, as TRL's default"
+        "--checkpoint-above",
+        type=int,
+        default=4000,
+        help="gradient checkpointing (TRL's default) for prefixes above this; below, it is off for all methods",
     )
     parser.add_argument("--backends", nargs="+", choices=("sdpa", "flex", "flash"))
     OPTIONS = parser.parse_args()
