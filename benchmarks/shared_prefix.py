@@ -1,6 +1,6 @@
 """One DPO step: stock TRL, our separate rows, our shared prefix, on the same rows and the same model.
 
-    python benchmarks/shared_prefix.py                      # CPU, float32
+    python benchmarks/shared_prefix.py                      # CPU, float32; about half an hour on two cores
     python benchmarks/shared_prefix.py --device cuda        # bf16, the attention backends side by side
 
 The rows hold the frames as `images`, because stock TRL has no video: so all three see the same tokens and must give the
@@ -240,7 +240,8 @@ def compare_prefixes(folder: str) -> None:
             steps[name] = Step(
                 VideoDPOTrainer, VideoDPOConfig, folder, dataset, prefix_attention=backend, **common
             )
-        measure(steps, OPTIONS.repeats)
+        # A step at 8,000 tokens takes minutes on a CPU, and its time is steadier.
+        measure(steps, max(1, round(OPTIONS.repeats * min(1.0, 2000 / prefix))))
         stock = steps["stock TRL"]
         responses = 2 * OPTIONS.pairs * OPTIONS.response
         prompt = (stock.tokens() - responses) / (2 * OPTIONS.pairs)
@@ -291,7 +292,7 @@ def main() -> None:
     )
     parser.add_argument("--response", type=int, default=200, help="tokens of a response")
     parser.add_argument("--pairs", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3, help="timed steps; fewer above 2,000 tokens")
     parser.add_argument(
         "--checkpoint-above",
         type=int,
