@@ -286,7 +286,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--prefix", type=int, nargs="+", default=[100, 500, 2000, 8000])
+    parser.add_argument("--prefix", type=int, nargs="*", default=[100, 500, 2000, 8000])
     parser.add_argument(
         "--method-prefix", type=int, nargs="*", default=[2000], help="prefixes for SynPO against DPO"
     )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import warnings
 from pathlib import Path
 
 from vidalign.toyworld.demo.progress import Progress
@@ -21,30 +19,22 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the world, the model and the candidates")
     parser.add_argument("--seeds", type=int, default=3, help="runs a method (at most 2 with --quick)")
-    parser.add_argument(
-        "--threads", type=int, default=2, help="of PyTorch; figures depend on it in the last digits"
-    )
+    parser.add_argument("--workers", type=int, default=2, help="preference runs at a time, one core each")
     options = parser.parse_args(arguments)
     if options.seeds < 1:
         parser.error(f"--seeds {options.seeds}: give at least 1")
+    if options.workers < 1:
+        parser.error(f"--workers {options.workers}: give at least 1")
     make = quick if options.quick else Settings
-    settings = make(seed=options.seed, seeds=options.seeds, threads=options.threads)
+    settings = make(seed=options.seed, seeds=options.seeds, workers=options.workers)
     progress = Progress()
     progress.start("load libraries")
     # Heavy, and so after the arguments were checked.
-    import transformers
-    from datasets import disable_progress_bars
-    from transformers.utils.logging import disable_progress_bar
-
     from vidalign.toyworld.demo import page, table
+    from vidalign.toyworld.demo.quiet import quieten
     from vidalign.toyworld.demo.stages import run_demo
 
-    transformers.logging.set_verbosity_error()
-    disable_progress_bar()
-    disable_progress_bars()
-    logging.getLogger("trl").setLevel(logging.ERROR)
-    # The pinned versions deprecate arguments of one another; nothing a reader of the demo can do about it.
-    warnings.filterwarnings("ignore", category=FutureWarning)
+    quieten()
     progress.done()
 
     options.out.mkdir(parents=True, exist_ok=True)

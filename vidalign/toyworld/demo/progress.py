@@ -34,6 +34,11 @@ class Progress:
             self._shown = self.elapsed()
             self._write(f"{done}/{total}")
 
+    def note(self, text: str) -> None:
+        """A line of its own within the stage."""
+        self._write(text, end="\n")
+        self._shown = self.elapsed()
+
     def done(self, outcome: str = "done") -> None:
         self.seconds[self._title] = self.elapsed() - self._since
         self._write(outcome, end="\n")

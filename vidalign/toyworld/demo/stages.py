@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -11,7 +10,6 @@ from typing import Any
 
 from datasets import Dataset
 
-from vidalign.families import family_of
 from vidalign.families.family import EncodedPrompt
 from vidalign.rows import MediaFolder, validate
 from vidalign.toyworld import world
@@ -21,12 +19,11 @@ from vidalign.toyworld.demo import environment
 from vidalign.toyworld.demo.progress import Progress
 from vidalign.toyworld.demo.results import Evaluation, Example, PairCount, Results, Run, Trial
 from vidalign.toyworld.demo.settings import METHODS, Settings
-from vidalign.toyworld.demo.training import Bench, Trained, fix_threads
-from vidalign.toyworld.model import SAMPLED_FRAMES, build_model, build_processor, load_model
-from vidalign.toyworld.pairs import Pair, best_and_worst
+from vidalign.toyworld.demo.training import Bench, Measured, make_bench
+from vidalign.toyworld.demo.workers import Job, Outcome, Task, Workers, start_workers
+from vidalign.toyworld.model import build_model, load_model
+from vidalign.toyworld.pairs import best_and_worst
 from vidalign.toyworld.scene import Scene
-from vidalign.trainers.collators import ROW, VideoPreferenceCollator
-from vidalign.trainers.encoding import RowEncoder, VideoSampling
 
 
 @dataclass
@@ -42,18 +39,17 @@ class Candidate:
     """A method's best learning rate so far, and the run that used it."""
 
     rate: float
-    trained: Trained
+    outcome: Outcome
 
 
 def run_demo(settings: Settings, out: Path, progress: Progress) -> Results:
     """Everything, into the folder `out`: the world, the checkpoint, the pairs, and the clips that the report shows."""
-    fix_threads(settings.threads)
     folder = out / "world"
     progress.start("write the world")
     world.write_world(folder, settings.clips, seed=settings.seed, progress=progress.update)
     progress.done(f"{sum(settings.clips.values())} clips")
 
-    bench = _bench(settings, folder, out / "work", progress)
+    bench = make_bench(settings, folder, out / "work", progress)
     progress.start("decode clips")
     held_out = {name: _split(bench, name) for name in ("validation", "test")}
     fresh = _split(bench, "pairs")
@@ -62,10 +58,10 @@ def run_demo(settings: Settings, out: Path, progress: Progress) -> Results:
 
     checkpoint = out / "checkpoint"
     base, base_validation = _teach(bench, checkpoint, held_out["test"], held_out["validation"])
-    data, count, probe = _pairs(bench, checkpoint, fresh)
-    bench.probe = VideoPreferenceCollator(bench.encoder, bench.pad_token_id)([*probe])
-    trials, best = _search(bench, checkpoint, data, held_out["validation"])
-    runs = _compare(bench, checkpoint, data, held_out["test"], best)
+    count, probe = _pairs(bench, checkpoint, fresh)
+    with start_workers(Task(settings, folder, bench.work, checkpoint, probe), progress) as workers:
+        trials, best = _search(bench, workers, held_out["validation"])
+        runs = _compare(bench, workers, held_out["test"], best)
     examples = _examples(held_out["test"], base, runs, folder, out / "clips", settings.examples)
     shutil.rmtree(bench.work, ignore_errors=True)
     return Results(
@@ -79,21 +75,6 @@ def run_demo(settings: Settings, out: Path, progress: Progress) -> Results:
         examples=examples,
         seconds={**progress.seconds, "total": progress.elapsed()},
     )
-
-
-def _bench(settings: Settings, folder: Path, work: Path, progress: Progress) -> Bench:
-    processor = build_processor()
-    config = build_model(processor, seed=settings.seed).config
-    family = family_of(config)
-    encoder = RowEncoder(
-        processor,
-        family,
-        sampling=VideoSampling(fps=None, num_frames=SAMPLED_FRAMES),
-        folder=MediaFolder(folder),
-        cache_gb=4.0,
-        media_token_ids=family.media_token_ids(config),
-    )
-    return Bench(settings, processor, encoder, folder, work, progress)
 
 
 def _split(bench: Bench, name: str) -> Split:
@@ -116,7 +97,7 @@ def _teach(bench: Bench, checkpoint: Path, test: Split, validation: Split) -> tu
     )
     trained.model.save_pretrained(checkpoint)
     bench.processor.save_pretrained(checkpoint)
-    run = _run(bench, trained, settings.seed, settings.sft_rate, test)
+    run = _run(bench, trained.model, trained.measured, settings.seed, settings.sft_rate, test)
     validated = _evaluate(bench, trained.model, validation).mean_recall
     bench.progress.done(
         f"recall {run.evaluation.mean_recall:.3f} on test clips, {validated:.3f} on validation clips"
@@ -124,10 +105,8 @@ def _teach(bench: Bench, checkpoint: Path, test: Split, validation: Split) -> tu
     return run, validated
 
 
-def _pairs(
-    bench: Bench, checkpoint: Path, fresh: Split
-) -> tuple[dict[str, Dataset], PairCount, list[dict[str, Any]]]:
-    """Candidates of the fresh clips -> the datasets of all methods, and rows that none of them trains on."""
+def _pairs(bench: Bench, checkpoint: Path, fresh: Split) -> tuple[PairCount, list[dict[str, Any]]]:
+    """Candidates of the fresh clips -> preference.jsonl and best.jsonl, and rows that no method trains on."""
     settings = bench.settings
     bench.progress.start("sample candidates")
     candidates = write_captions(
@@ -141,14 +120,13 @@ def _pairs(
     )
     pairs, ties = best_and_worst(fresh.clips, candidates)
     probes, kept = pairs[: settings.probes], pairs[settings.probes :]
-    _save_pairs(bench.world, kept)
-    data = {
-        "pairs": Dataset.from_list(world.read_jsonl(bench.world / "preference.jsonl")),
-        "best": Dataset.from_list(world.read_jsonl(bench.world / "best.jsonl")),
-    }
+    preferences = [world.preference_row(pair.video, pair.chosen, pair.rejected) for pair in pairs]
+    best = [world.supervised_row(pair.video, pair.chosen[0]) for pair in kept]
     folder = MediaFolder(bench.world)
-    validate(data["pairs"], "preference", folder, name="preference.jsonl")
-    validate(data["best"], "supervised", folder, name="best.jsonl")
+    validate(preferences[len(probes) :], "preference", folder, name="preference.jsonl")
+    validate(best, "supervised", folder, name="best.jsonl")
+    world.write_jsonl(bench.world / "preference.jsonl", preferences[len(probes) :])
+    world.write_jsonl(bench.world / "best.jsonl", best)
     count = PairCount(
         clips=len(fresh.clips),
         kept=len(kept),
@@ -158,68 +136,61 @@ def _pairs(
         rejected=fmean(pair.rejected[1] for pair in kept),
     )
     bench.progress.done(f"{len(pairs)} pairs of {len(fresh.clips)} clips; {ties} clips had no best and worst")
-    rows = [
-        {**world.preference_row(pair.video, pair.chosen, pair.rejected), ROW: index}
-        for index, pair in enumerate(probes)
-    ]
-    return data, count, rows
-
-
-def _save_pairs(folder: Path, pairs: Sequence[Pair]) -> None:
-    rows = [world.preference_row(pair.video, pair.chosen, pair.rejected) for pair in pairs]
-    world.write_jsonl(folder / "preference.jsonl", rows)
-    world.write_jsonl(
-        folder / "best.jsonl", [world.supervised_row(pair.video, pair.chosen[0]) for pair in pairs]
-    )
+    return count, preferences[: len(probes)]
 
 
 def _search(
-    bench: Bench, checkpoint: Path, data: dict[str, Dataset], validation: Split
+    bench: Bench, workers: Workers, validation: Split
 ) -> tuple[dict[str, list[Trial]], dict[str, Candidate]]:
     """Each method's learning rate: the one with the best recall on the validation clips, among equals the smallest.
 
     A trial is a whole run with the first seed: a rate that does well in half the steps may ruin a model in all.
     """
-    settings = bench.settings
-    trials: dict[str, list[Trial]] = {method: [] for method in METHODS}
-    best: dict[str, Candidate] = {}
-    for method in METHODS:
-        for rate in settings.rates:
-            bench.progress.start(f"try {method} at {rate:g}")
-            trained = bench.align(
-                method, checkpoint, data, steps=settings.preference_steps, rate=rate, seed=settings.seed
-            )
-            found = _evaluate(bench, trained.model, validation)
-            if all(found.mean_recall > trial.recall for trial in trials[method]):
-                best[method] = Candidate(rate, trained)
-            trials[method].append(Trial(rate, found.mean_recall, found.mean_precision))
-            bench.progress.done(f"recall {found.mean_recall:.3f} on validation clips")
+    settings, progress = bench.settings, bench.progress
+    jobs = [Job(method, rate, settings.seed) for method in METHODS for rate in settings.rates]
+    progress.start("try learning rates")
+    outcomes: dict[Job, Outcome] = {}
+    found: dict[Job, Trial] = {}
+    for job, outcome in workers.run(jobs):
+        evaluation = _evaluate(bench, load_model(str(outcome.folder)), validation)
+        outcomes[job] = outcome
+        found[job] = Trial(job.rate, evaluation.mean_recall, evaluation.mean_precision)
+        progress.note(
+            f"{job.method} at {job.rate:g}: recall {evaluation.mean_recall:.3f} on validation clips"
+        )
+    trials = {method: [found[job] for job in jobs if job.method == method] for method in METHODS}
+    best = {}
+    for method, tried in trials.items():
+        rate = max(tried, key=lambda trial: (trial.recall, -trial.rate)).rate
+        best[method] = Candidate(rate, outcomes[Job(method, rate, settings.seed)])
+    progress.done(", ".join(f"{method} {candidate.rate:g}" for method, candidate in best.items()))
     return trials, best
 
 
-def _compare(
-    bench: Bench, checkpoint: Path, data: dict[str, Dataset], test: Split, best: dict[str, Candidate]
-) -> dict[str, list[Run]]:
+def _compare(bench: Bench, workers: Workers, test: Split, best: dict[str, Candidate]) -> dict[str, list[Run]]:
     """Each method at its rate with every seed, on the test clips. The first seed's run is that of the search."""
-    settings = bench.settings
-    runs: dict[str, list[Run]] = {method: [] for method in METHODS}
-    for seed in range(settings.seed, settings.seed + settings.seeds):
-        for method in METHODS:
-            bench.progress.start(f"{method}, seed {seed}")
-            rate, trained = best[method].rate, best[method].trained
-            if seed != settings.seed:
-                trained = bench.align(
-                    method, checkpoint, data, steps=settings.preference_steps, rate=rate, seed=seed
-                )
-            run = _run(bench, trained, seed, rate, test)
-            runs[method].append(run)
-            bench.progress.done(f"recall {run.evaluation.mean_recall:.3f} on test clips")
-    return runs
+    settings, progress = bench.settings, bench.progress
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    progress.start("train with every seed")
+    runs: dict[Job, Run] = {}
+
+    def keep(job: Job, outcome: Outcome) -> None:
+        run = _run(bench, load_model(str(outcome.folder)), outcome.measured, job.seed, job.rate, test)
+        runs[job] = run
+        progress.note(f"{job.method}, seed {job.seed}: recall {run.evaluation.mean_recall:.3f} on test clips")
+
+    for method, candidate in best.items():
+        keep(Job(method, candidate.rate, settings.seed), candidate.outcome)
+    jobs = [Job(method, candidate.rate, seed) for seed in seeds[1:] for method, candidate in best.items()]
+    for job, outcome in workers.run(jobs):
+        keep(job, outcome)
+    progress.done()
+    return {method: [runs[Job(method, best[method].rate, seed)] for seed in seeds] for method in METHODS}
 
 
-def _run(bench: Bench, trained: Trained, seed: int, rate: float, test: Split) -> Run:
-    evaluation = _evaluate(bench, trained.model, test)
-    return Run(seed, rate, trained.log, trained.probe, trained.step_seconds, trained.peak_mb, evaluation)
+def _run(bench: Bench, model: Any, measured: Measured, seed: int, rate: float, test: Split) -> Run:
+    evaluation = _evaluate(bench, model, test)
+    return Run(seed, rate, measured.log, measured.probe, measured.step_seconds, measured.peak_mb, evaluation)
 
 
 def _evaluate(bench: Bench, model: Any, split: Split) -> Evaluation:

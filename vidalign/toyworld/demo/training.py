@@ -10,14 +10,16 @@ import torch
 from datasets import Dataset
 from transformers import PrinterCallback, ProgressCallback, get_cosine_schedule_with_warmup
 
+from vidalign.families import family_of
+from vidalign.rows import MediaFolder
 from vidalign.toyworld.demo.meter import MemoryPeak, PairProbe, StepClock
 from vidalign.toyworld.demo.progress import Progress
 from vidalign.toyworld.demo.settings import Settings
-from vidalign.toyworld.model import SAMPLED_FRAMES, load_model
+from vidalign.toyworld.model import SAMPLED_FRAMES, build_config, build_processor, load_model
 from vidalign.toyworld.optimizer import MuonAdamW
 from vidalign.trainers.collators import VideoPreferenceCollator, VideoSupervisedCollator
 from vidalign.trainers.dpo import VideoDPOConfig, VideoDPOTrainer
-from vidalign.trainers.encoding import RowEncoder
+from vidalign.trainers.encoding import RowEncoder, VideoSampling
 from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
 from vidalign.trainers.synpo import SynPOConfig, SynPOTrainer
 
@@ -25,15 +27,22 @@ REST = 0.75  # learning rate of everything that is not a hidden matrix, as a par
 LOG_EVERY = 10  # steps, and oftener in short runs
 
 
-@dataclass
-class Trained:
-    """A model after its run, and what was measured on the way (see `results.Run`)."""
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a run (see `results.Run`)."""
 
-    model: Any
     log: list[dict[str, float]]
     probe: list[tuple[int, float, float]]
     step_seconds: float
     peak_mb: float | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model after its run."""
+
+    model: Any
+    measured: Measured
 
 
 @dataclass
@@ -67,7 +76,8 @@ class Bench:
     def align(
         self, method: str, checkpoint: Path, data: dict[str, Dataset], *, steps: int, rate: float, seed: int
     ) -> Trained:
-        """One of `METHODS` from a checkpoint. data: preference rows in "pairs", their chosen captions in "best"."""
+        """One of `METHODS` from a checkpoint. data: preference rows in "preference", their chosen captions in
+        "best"."""
         model = load_model(str(checkpoint))
         warmup = steps // 10
         if method == "SFT on best":
@@ -79,7 +89,7 @@ class Bench:
             "SynPO": (SynPOTrainer, SynPOConfig, {}),
         }[method]
         return self._train(
-            trainer, config, collator, model, data["pairs"], steps, rate, warmup, seed, **extra
+            trainer, config, collator, model, data["preference"], steps, rate, warmup, seed, **extra
         )
 
     def _train(
@@ -134,9 +144,25 @@ class Bench:
             for entry in trainer.state.log_history
             if "loss" in entry
         ]
-        return Trained(model, log, probe.curve if probe else [], clock.median(), memory.megabytes)
+        curve = probe.curve if probe else []
+        return Trained(model, Measured(log, curve, clock.median(), memory.megabytes))
 
 
-def fix_threads(threads: int) -> None:
-    """Results depend on how PyTorch splits its sums, hence on the number of threads."""
-    torch.set_num_threads(threads)
+def make_bench(settings: Settings, folder: Path, work: Path, progress: Progress) -> Bench:
+    """folder: of the world. work: for what the trainers write on the way.
+
+    Fixes the number of PyTorch's threads in this process, as results depend on how sums are split.
+    """
+    torch.set_num_threads(settings.threads)
+    processor = build_processor()
+    config = build_config(processor)
+    family = family_of(config)
+    encoder = RowEncoder(
+        processor,
+        family,
+        sampling=VideoSampling(fps=None, num_frames=SAMPLED_FRAMES),
+        folder=MediaFolder(folder),
+        cache_gb=4.0,
+        media_token_ids=family.media_token_ids(config),
+    )
+    return Bench(settings, processor, encoder, folder, work, progress)
