@@ -62,9 +62,7 @@ def results():
         ],
         seconds={
             "write the world": 3.0,
-            "try DPO at 0.1": 1.0,
-            "try DPO at 0.2": 2.0,
-            "DPO, seed 0": 4.0,
+            "try learning rates": 7.0,
             "total": 10.0,
         },
     )

@@ -112,7 +112,7 @@ def test_the_page_is_whole(results, tmp_path):
     assert (
         '<span class="wrong">the background is pink.</span> <span class="right">a red circle</span>' in text
     )
-    assert "learning rates 3 s; runs 4 s; total 10 s" in text
+    assert "write the world 3 s; try learning rates 7 s; total 10 s" in text
 
 
 def test_the_same_results_give_the_same_page(results):

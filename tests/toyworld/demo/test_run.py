@@ -18,7 +18,7 @@ from vidalign.toyworld.model import load_model
 
 TINY = Settings(
     clips={"train": 64, "pairs": 12, "validation": 4, "test": 6},
-    seeds=1,
+    seeds=2,
     # Long enough to make sentences; before that, all candidates score nothing and none is best.
     sft_steps=40,
     sft_warmup=5,
@@ -27,7 +27,7 @@ TINY = Settings(
     probes=3,
     batch_size=8,
     examples=2,
-    threads=1,
+    workers=1,
 )
 
 
@@ -41,7 +41,7 @@ def threads():
 def comparable(results):
     """Everything but what a clock or the kernel says."""
     found = dataclasses.asdict(results)
-    found["seconds"] = found["environment"] = None
+    found["seconds"] = found["environment"] = found["settings"]["workers"] = None
     clocks = ("step_seconds", "peak_mb")
     timings = ("train_runtime", "step_time")
     for run in [found["base"], *(run for runs in found["runs"].values() for run in runs)]:
@@ -57,7 +57,7 @@ def test_the_whole_path(tmp_path, threads):
     results = run_demo(TINY, tmp_path, Progress(stream))
     assert list(results.runs) == list(METHODS)
     for method, runs in results.runs.items():
-        assert len(runs) == 1
+        assert [run.seed for run in runs] == [0, 1]
         assert len(runs[0].evaluation.recall) == 6
         assert runs[0].probe[0][1:] == pytest.approx(results.runs["DPO"][0].probe[0][1:])  # one checkpoint
         assert [step for step, *_ in runs[0].probe] == [0, 1, 2, 3]
@@ -75,15 +75,17 @@ def test_the_whole_path(tmp_path, threads):
         "write the world",
         "teach the captioner",
         "sample candidates",
-        "try DPO at 0.0003",
-        "SynPO, seed 0",
+        "try learning rates",
+        "train with every seed",
     ):
         assert f"] {stage}: " in stream.getvalue()
 
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_results(tmp_path, threads):
-    one, two = (run_demo(TINY, tmp_path / name, Progress(io.StringIO())) for name in ("one", "two"))
+    one = run_demo(TINY, tmp_path / "one", Progress(io.StringIO()))
+    # However the runs are shared out.
+    two = run_demo(dataclasses.replace(TINY, workers=2), tmp_path / "two", Progress(io.StringIO()))
     assert comparable(one) == comparable(two)
     other = run_demo(dataclasses.replace(TINY, seed=5), tmp_path / "three", Progress(io.StringIO()))
     assert comparable(one) != comparable(other)
@@ -100,9 +102,10 @@ def test_no_clip_serves_two_purposes():
     assert set(Settings().clips) == {"train", "pairs", "validation", "test"}
 
 
-def test_wrong_numbers_of_seeds_are_refused(capsys):
+@pytest.mark.parametrize("option", ["--seeds", "--workers"])
+def test_wrong_numbers_are_refused(option, capsys):
     with pytest.raises(SystemExit):
-        main(["--seeds", "0"])
+        main([option, "0"])
     assert "at least 1" in capsys.readouterr().err
 
 

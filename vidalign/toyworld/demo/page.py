@@ -147,19 +147,8 @@ def _details(results: Results) -> str:
         "Preference stage": f"{settings['preference_steps']} steps a run, {settings['seeds']} seeds; learning rates "
         + ", ".join(f"{method} {runs[0].rate:g}" for method, runs in results.runs.items()),
         "All stages": f"batches of {settings['batch_size']}, Muon for hidden matrices with AdamW for the rest, cosine, "
-        f"{settings['threads']} threads, seed {settings['seed']}",
-        "Duration": "; ".join(
-            f"{name} {seconds:.0f} s" for name, seconds in _durations(results.seconds).items()
-        ),
+        f"{settings['threads']} thread a process, seed {settings['seed']}",
+        "Duration": "; ".join(f"{name} {seconds:.0f} s" for name, seconds in results.seconds.items()),
     }
     lines = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
     return f'<dl class="facts">\n{lines}\n</dl>'
-
-
-def _durations(seconds: dict[str, float]) -> dict[str, float]:
-    """Seconds by stage, the runs of one kind added up."""
-    added: dict[str, float] = {}
-    for name, value in seconds.items():
-        kind = "learning rates" if name.startswith("try ") else "runs" if ", seed " in name else name
-        added[kind] = added.get(kind, 0.0) + value
-    return added

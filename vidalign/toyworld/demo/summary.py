@@ -50,8 +50,10 @@ def notes(results: Results) -> list[str]:
         "error are called within noise, below two a hint, and the others beyond noise.",
         f"log p: of whole captions, in nats, mean over {results.pairs.probes} pairs that nothing was trained on; for "
         f"{BASE} before, for the others after their training.",
-        "s/step: median time of one optimiser step, after its batch was put together. memory: growth of the process's "
-        "peak resident memory during training, the model and the clips in memory before; mostly activations.",
+        "s/step: median time of one optimiser step, after its batch was put together; of the preference runs, "
+        f"{results.settings['workers']} go side by side, one core each.",
+        "memory: growth of the process's peak resident memory during training, the models and the clips in memory "
+        "before; mostly activations.",
     ]
 
 
