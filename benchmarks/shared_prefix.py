@@ -249,14 +249,14 @@ def compare_prefixes(folder: str) -> None:
         responses = 2 * OPTIONS.pairs * OPTIONS.response
         prompt = (stock.tokens() - responses) / (2 * OPTIONS.pairs)
         ideal = 2 * (prompt + OPTIONS.response) / (prompt + 2 * OPTIONS.response)
-        memory = {name: step.activation_bytes() for name, step in steps.items()}
+        memory = {name: step.activation_bytes() if OPTIONS.memory else 0 for name, step in steps.items()}
         for name, step in steps.items():
             faster = stock.seconds() / step.seconds()
             name_shown = f"{name}, checkpointing" if common["checkpointing"] else name
             shown = ideal if "shared" in name else 1.0
             print(
                 f"{prompt:7.0f} {name_shown:<34} {step.logp:10.3f} {step.seconds():8.3f} {faster:7.2f} {shown:6.2f} "
-                f"{faster / shown:8.2f} {memory[name] / 2**20:15.0f} {memory[name] / memory['stock TRL']:6.2f}",
+                f"{faster / shown:8.2f} {memory[name] / 2**20:15.0f} {memory[name] / max(memory['stock TRL'], 1):6.2f}",
                 flush=True,
             )
         del steps, stock
@@ -304,6 +304,12 @@ def main() -> None:
     )
     parser.add_argument(
         "--separate", action=argparse.BooleanOptionalAction, default=True, help="our separate rows too"
+    )
+    parser.add_argument(
+        "--memory",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure activations (one more step)",
     )
     parser.add_argument("--backends", nargs="+", choices=("sdpa", "flex", "flash"))
     OPTIONS = parser.parse_args()
