@@ -32,10 +32,10 @@ def test_a_clips_recall_is_its_mean_over_seeds(results):
 
 def test_the_table_has_a_row_a_method(results):
     rows = {row[0]: row[1:] for row in summary.rows(results)}
-    assert rows["SFT"] == ("0.600", "0.500", "", "−2.0", "−3.0", "0.250", "120 MB")
+    assert rows["SFT"] == ("0.600", "0.500", "", "−2.00", "−3.00", "0.250", "120 MB")
     # DPO's seeds have recall 0.5 and 0.6; paired with the checkpoint: -0.05, 0.05, -0.15, -0.05.
     assert rows["DPO"][:3] == ("0.550 ± 0.071", "0.500 ± 0.000", "−0.050 (0.041)")
-    assert rows["DPO"][3:5] == ("−2.5", "−9.0") or rows["DPO"][3] == "−2.5"
+    assert rows["DPO"][3:5] == ("−2.55", "−9.00")
     assert all(len(row) == len(summary.HEADERS) for row in summary.rows(results))
 
 
@@ -56,7 +56,7 @@ def test_all_comparisons_are_made_and_none_is_hidden(results):
     said = " ".join(summary.sentences(results))
     for title in ("DPO", "SynPO", "SFT on best"):
         assert f"{title} against the checkpoint: recall" in said
-        assert f"{title} moves the log-prob of chosen captions from −2.0 to" in said
+        assert f"{title} moves the log-prob of chosen captions from −2.00 to" in said
     for pair in ("DPO against SynPO", "DPO against SFT on best", "SynPO against SFT on best"):
         assert pair in said
     assert "Of 100 fresh clips, 80 gave a pair and 20" in said

@@ -111,7 +111,7 @@ def _signed(value: float) -> str:
 
 
 def _nats(value: float) -> str:
-    return f"{value:.1f}".replace("-", "−")
+    return f"{value:.2f}".replace("-", "−")
 
 
 def _moved(method: str, runs: list[Run]) -> str:
