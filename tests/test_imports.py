@@ -10,10 +10,11 @@ import vidalign
 PACKAGE = Path(vidalign.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# cli -> trainers, build, evaluate -> rewards, prefix -> families, video, judge -> losses
+# cli -> trainers, build, evaluate -> rewards, prefix -> judge -> families, video, rows -> losses
 LEVELS = [
     {"losses"},
-    {"families", "video", "judge", "rows"},
+    {"families", "video", "rows"},
+    {"judge"},
     {"rewards", "prefix"},
     {"trainers", "build", "evaluate"},
     {"cli"},
@@ -138,8 +139,19 @@ def test_importing_vidalign_loads_nothing_heavy():
     assert loaded_by("import vidalign, vidalign.cli; dir(vidalign)") == set()
 
 
-def test_importing_rewards_loads_neither_torch_nor_av_nor_transformers():
-    assert not loaded_by("import vidalign.rewards") & {"torch", "av", "transformers"}
+def test_importing_rewards_loads_nothing_heavy():
+    assert loaded_by("import vidalign.rewards") == set()
+
+
+def test_litellm_is_loaded_when_a_judge_is_asked_and_not_before():
+    assert loaded_by("from vidalign.judge import LLMJudge; LLMJudge('openai/gpt-4.1')") == set()
+
+
+def test_scoring_offline_loads_no_model_library():
+    score = "from vidalign.judge import run_sync; from vidalign.rewards import avocado_reward as reward; "
+    score += "row = {'keypoints': [['a dog']], 'dialogue': [[]], 'completion_ids': [[1]]}; "
+    score += "print(run_sync(reward(completions=['A dog.'], **row)), file=sys.stderr)"
+    assert loaded_by(score) - {"numpy"} == set()
 
 
 def test_a_loss_loads_torch_only():

@@ -1,4 +1,4 @@
-"""`vidalign train RECIPE` and `vidalign recipes`.
+"""`vidalign train RECIPE`, `vidalign recipes` and `vidalign build KIND`.
 
 Training replaces this process by `accelerate launch`, so that signals and the exit code are the launcher's own. Nothing
 here imports torch before a launch that has to know whether there is a GPU.
@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import yaml
 
 from vidalign import __version__
+from vidalign.build import command as build_command
 
 PACKAGE = Path(__file__).resolve().parent
 RECIPES = PACKAGE / "recipes"
@@ -185,6 +186,7 @@ def parser() -> argparse.ArgumentParser:
 
     recipes_parser = commands.add_parser("recipes", help="list the recipes, or print one", allow_abbrev=False)
     recipes_parser.add_argument("name", nargs="?", help="print this recipe's path and text")
+    build_command.add_parser(commands)
     return main_parser
 
 
@@ -195,6 +197,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.command == "train":
             train(args, rest)
+        elif args.command == "build":
+            return build_command.run(args)
         elif args.name is None:
             list_recipes()
         else:

@@ -1,0 +1,392 @@
+import itertools
+import random
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vidalign.judge import Unusable
+from vidalign.rewards import DialogueReward, Match, align_dialogue, dialogue_f1, similarity
+
+
+def edit_distance(a, b):
+    """By the definition, row by row: independent of rapidfuzz."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        last, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (x != y))
+    return row[-1]
+
+
+def exact(a, b):
+    longest = max(len(a), len(b))
+    return 1 - Fraction(edit_distance(a, b), longest) if longest else Fraction(1)
+
+
+def every_alignment(generated, reference, threshold):
+    """All order-preserving pairings above the threshold."""
+    n, m = len(generated), len(reference)
+    good = {
+        (i, j)
+        for i in range(n)
+        for j in range(m)
+        if exact(generated[i], reference[j]) >= threshold and exact(generated[i], reference[j]) > 0
+    }
+    for k in range(min(n, m) + 1):
+        for rows in itertools.combinations(range(n), k):
+            for columns in itertools.combinations(range(m), k):
+                pairs = list(zip(rows, columns, strict=True))
+                if good.issuperset(pairs):
+                    yield pairs
+
+
+# similarity (Eq. 4)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("", "", 1.0),
+        ("", "abc", 0.0),
+        ("kitten", "sitting", 4 / 7),  # three edits of seven
+        ("abc", "abc", 1.0),
+        ("abc", "ABC", 0.0),  # exactly as given
+        ("abcde", "abcxy", 0.6),
+        ("ab", "ba", 0.0),  # a swap is two edits
+        ("naïve", "naive", 0.8),  # code points, not bytes
+        ("😀b", "😀c", 0.5),
+    ],
+)
+def test_similarity_by_hand(a, b, expected):
+    assert similarity(a, b) == expected
+
+
+@given(st.text("abc ", max_size=12), st.text("abc ", max_size=12))
+def test_similarity_is_the_equation(a, b):
+    assert similarity(a, b) == float(exact(a, b))
+    assert similarity(a, b) == similarity(b, a)
+
+
+# Alignment (the recursion for F)
+
+
+def test_a_dialogue_by_hand():
+    generated = ["where are you going", "to the market", "hurry up then", "goodbye"]
+    reference = ["where are you going", "hurry up", "to the market", "goodbye"]
+    # "hurry up then" ~ "hurry up": 8/13 = 0.615. Either that pair or "to the market" (1.0) fits the order.
+    assert align_dialogue(generated, reference) == [Match(0, 0, 1.0), Match(1, 2, 1.0), Match(3, 3, 1.0)]
+
+
+def test_two_middling_pairs_beat_one_perfect_one():
+    # aaaaabbbbb ~ aaaaabbbxx 0.8, cccccddddd ~ cccccdddyy 0.8; the perfect pair (2, 0) would cross both.
+    generated = ["aaaaabbbxx", "cccccdddyy", "zzzzz"]
+    reference = ["zzzzz", "aaaaabbbbb", "cccccddddd"]
+    assert align_dialogue(generated, reference) == [Match(0, 1, 0.8), Match(1, 2, 0.8)]
+
+
+def test_the_threshold_itself_matches():
+    assert align_dialogue(["abcde"], ["abcxy"]) == [Match(0, 0, 0.6)]  # exactly 0.6
+    assert align_dialogue(["abcde"], ["abxyz"]) == []  # 0.4
+    assert align_dialogue(["abcdefghijklm"], ["abcdefgxyzuvw"]) == []  # 7/13 = 0.538
+    assert align_dialogue(["abcxy"], ["abcde"], threshold=0.6000001) == []
+
+
+@pytest.mark.parametrize("length", [5, 10, 15, 20, 25, 30, 35, 40, 45, 55, 100])
+def test_exactly_three_fifths_matches_at_every_length(length):
+    edits = length * 2 // 5
+    assert align_dialogue(["a" * length], ["a" * (length - edits) + "b" * edits]) == [Match(0, 0, 0.6)]
+
+
+def test_one_unit_matches_one_unit():
+    assert align_dialogue(["hello"] * 5, ["hello"]) == [Match(0, 0, 1.0)]
+    assert align_dialogue(["hello"], ["hello"] * 5) == [Match(0, 0, 1.0)]
+
+
+def test_order_is_kept():
+    assert len(align_dialogue(["one one", "two two"], ["two two", "one one"])) == 1
+
+
+def test_ties_go_to_the_first_generated_unit_then_the_first_reference():
+    # Both crossings are worth 1; (0, 1) has the earlier generated unit.
+    assert align_dialogue(["one one", "two two"], ["two two", "one one"]) == [Match(0, 1, 1.0)]
+
+
+def test_a_tie_of_fractions_is_seen_through_rounding():
+    # Three pairs of 2/3 make exactly 2, as the two perfect ones do that cross them. In floats 3 * (2/3) may not.
+    generated = ["aab", "ccd", "eef", "xxx", "yyy"]
+    reference = ["xxx", "yyy", "aaq", "ccq", "eeq"]
+    assert sum((Fraction(2, 3),) * 3) == 2
+    matches = align_dialogue(generated, reference)
+    assert [match[:2] for match in matches] == [(0, 2), (1, 3), (2, 4)]
+
+
+def test_nothing_to_align():
+    assert align_dialogue([], []) == align_dialogue(["a"], []) == align_dialogue([], ["a"]) == []
+    assert align_dialogue(["abc"], ["xyz"], threshold=0.0) == []
+
+
+def test_two_empty_contents_are_alike():
+    assert align_dialogue([""], [""]) == [Match(0, 0, 1.0)]
+    assert align_dialogue([""], ["a"]) == []
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_thresholds_that_cannot_be(threshold):
+    with pytest.raises(ValueError, match="must lie in"):
+        align_dialogue(["a"], ["a"], threshold=threshold)
+
+
+def test_units_in_all_their_forms():
+    forms = ["hi there", ("Ann", "hi there"), {"speaker": "Ann", "content": "hi there"}]
+    for one, other in itertools.product(forms, repeat=2):
+        assert align_dialogue([one], [other]) == [Match(0, 0, 1.0)]
+    with pytest.raises(ValueError, match="no unit of dialogue"):
+        align_dialogue([{"speaker": "Ann"}], ["x"])
+
+
+def test_against_brute_force():
+    pool = ["abcde", "abcdx", "abcxy", "abxyz", "vwxyz", "abc", "ab", ""]
+    rng = random.Random(0)
+    for _ in range(400):
+        generated = [rng.choice(pool) for _ in range(rng.randint(0, 5))]
+        reference = [rng.choice(pool) for _ in range(rng.randint(0, 5))]
+        threshold = rng.choice([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+        # threshold as the decimal that was meant: 0.6 is three fifths
+        candidates = list(every_alignment(generated, reference, Fraction(str(threshold))))
+        totals = [
+            sum((exact(generated[i], reference[j]) for i, j in pairs), Fraction()) for pairs in candidates
+        ]
+        ours = align_dialogue(generated, reference, threshold=threshold)
+        pairs = [(match.i, match.j) for match in ours]
+        assert pairs in candidates
+        assert sum((exact(generated[i], reference[j]) for i, j in pairs), Fraction()) == max(totals)
+        # The stated tie: the first pair first.
+        best = [p for p, total in zip(candidates, totals, strict=True) if total == max(totals)]
+        assert pairs == min(best)
+        assert [match.similarity for match in ours] == [
+            float(exact(generated[i], reference[j])) for i, j in pairs
+        ]
+
+
+# F1 (Eq. 5-7)
+
+
+def test_f1_by_hand():
+    # N=2, M=3, similarities 1.0 and 0.8, one of two speakers right: S_combined = (1 + 1.8)/2 = 1.4,
+    # precision 0.7, recall 0.4667, F1 = 2 * 1.4 / (2 + 3) = 0.56.
+    matches = [Match(0, 0, 1.0), Match(1, 2, 0.8)]
+    assert dialogue_f1(["a", "b"], ["a", "x", "b"], matches, [True, False]) == pytest.approx(0.56, abs=1e-15)
+
+
+def test_f1_of_a_perfect_transcript_is_one():
+    assert dialogue_f1("ab", "ab", [Match(0, 0, 1.0), Match(1, 1, 1.0)], [True, True]) == 1.0
+
+
+def test_f1_without_a_right_speaker_is_half_the_content():
+    assert dialogue_f1("ab", "ab", [Match(0, 0, 1.0), Match(1, 1, 1.0)], [False, False]) == 0.5
+
+
+def test_f1_of_nothing():
+    assert dialogue_f1([], [], [], []) == 1.0
+    assert dialogue_f1(["a"], [], [], []) == 0.0
+    assert dialogue_f1([], ["a"], [], []) == 0.0
+    assert dialogue_f1(["a"], ["b"], [], []) == 0.0
+
+
+def test_f1_wants_one_verdict_a_match():
+    with pytest.raises(ValueError, match="1 speaker verdicts for 2 matches"):
+        dialogue_f1("ab", "ab", [Match(0, 0, 1.0), Match(1, 1, 1.0)], [True])
+
+
+units = st.lists(st.text("abc", max_size=6), max_size=6)
+
+
+@settings(max_examples=200)
+@given(units, units, st.randoms())
+def test_f1_is_bounded_and_rises_with_every_right_speaker(generated, reference, rng):
+    matches = align_dialogue(generated, reference)
+    same = [rng.random() < 0.5 for _ in matches]
+    value = dialogue_f1(generated, reference, matches, same)
+    assert 0.0 <= value <= 1.0
+    combined = (sum(same) + sum(match.similarity for match in matches)) / 2
+    if generated or reference:
+        assert value == pytest.approx(2 * combined / (len(generated) + len(reference)))  # Eq. 6 into Eq. 7
+    for k, said in enumerate(same):
+        if not said:
+            assert dialogue_f1(generated, reference, matches, [*same[:k], True, *same[k + 1 :]]) > value
+
+
+@given(units, units)
+def test_saying_more_than_there_is_lowers_it(generated, reference):
+    def score(units):
+        matches = align_dialogue(units, reference)
+        return dialogue_f1(units, reference, matches, [True] * len(matches))
+
+    padded = [*generated, "zzzzzz"]
+    assert score(padded) < score(generated) or score(generated) == 0.0
+
+
+# The reward
+
+
+def said(*turns):
+    return [{"speaker": speaker, "content": content} for speaker, content in turns]
+
+
+REFERENCE = said(("a man", "Where are you going?"), ("a woman", "To the market."), ("a man", "Wait for me!"))
+PERFECT = 'A man asks, "Where are you going?" A woman answers, "To the market." The man calls, "Wait for me!"'
+
+
+def turns_judge(stand_in, turns, same=None, **kwargs):
+    def verdicts(data):
+        good = same or [True] * len(data["pairs"])
+        return {
+            "verdicts": [{"index": p["index"], "same": s} for p, s in zip(data["pairs"], good, strict=True)]
+        }
+
+    return stand_in({"dialogue": {"turns": turns}, "speakers": verdicts}, **kwargs)
+
+
+def test_a_perfect_caption(stand_in, run):
+    judge = turns_judge(stand_in, REFERENCE)
+    assert run(DialogueReward(judge), [PERFECT], dialogue=[REFERENCE]) == [1.0]
+    assert [question.task for question in judge.questions] == ["dialogue", "speakers"]
+    assert run.metrics["dialogue/units"] == 3
+    assert run.metrics["dialogue/matched"] == run.metrics["dialogue/speaker"] == 1.0
+
+
+def test_swapped_speakers_lose_their_half(stand_in, run):
+    swapped = said(
+        ("a woman", "Where are you going?"), ("a man", "To the market."), ("a woman", "Wait for me!")
+    )
+    judge = turns_judge(stand_in, swapped, same=[False] * 3)
+    assert run(DialogueReward(judge), [PERFECT], dialogue=[REFERENCE]) == [0.5]
+
+
+def test_a_dialogue_in_the_wrong_order_is_not_all_matched(stand_in, run):
+    text = 'The man calls, "Wait for me!" A woman: "To the market." A man asks, "Where are you going?"'
+    judge = turns_judge(stand_in, REFERENCE[::-1])
+    [value] = run(DialogueReward(judge), [text], dialogue=[REFERENCE])
+    assert value == pytest.approx(1 / 3)
+
+
+def test_the_same_caption_offline_is_perfect(run, offline):
+    assert run(DialogueReward(offline), [PERFECT], dialogue=[REFERENCE]) == [1.0]
+
+
+def test_offline_swapped_speakers_and_wrong_words_cost(run, offline):
+    swapped = PERFECT.replace("A man asks", "A woman asks").replace("A woman answers", "A man answers")
+    wrong = PERFECT.replace("To the market.", "I would rather not say.")
+    values = run(DialogueReward(offline), [PERFECT, swapped, wrong], dialogue=[REFERENCE] * 3)
+    assert values[0] == 1.0
+    assert values[1] < 0.9
+    assert values[2] < 0.9
+
+
+def test_speakers_are_asked_in_one_question_with_the_matched_pairs(stand_in, run):
+    judge = turns_judge(stand_in, [*REFERENCE[:1], *said(("a dog", "Where is the tower"))])
+    text = PERFECT + ' A dog: "Where is the tower"'
+    run(DialogueReward(judge), [text], dialogue=[REFERENCE])
+    [question] = [q for q in judge.questions if q.task == "speakers"]
+    assert [pair["index"] for pair in question.data["pairs"]] == [1]
+    assert question.data["pairs"][0]["reference"] == REFERENCE[0]
+
+
+def test_case_punctuation_and_unicode_forms_do_not_count(stand_in, run):
+    spoken = said(("x", "WHERE   are you going"), ("x", "to the “market”"), ("x", "wait for me…"))
+    text = " ".join(unit["content"] for unit in spoken)
+    assert run(DialogueReward(turns_judge(stand_in, spoken)), [text], dialogue=[REFERENCE]) == [1.0]
+    full = said(("x", "ｈｅｌｌｏ"))
+    judge = turns_judge(stand_in, full)
+    assert run(DialogueReward(judge), ["ｈｅｌｌｏ"], dialogue=[said(("y", "Hello!"))]) == [1.0]
+
+
+def test_words_count_whole(stand_in, run):
+    judge = turns_judge(stand_in, said(("x", "5")))
+    assert run(DialogueReward(judge), ["5"], dialogue=[said(("x", "25"))]) == [0.0]
+
+
+def test_units_without_words_are_none(stand_in, run):
+    judge = turns_judge(stand_in, said(("x", "..."), ("x", "hello")))
+    assert run(DialogueReward(judge), ["hello ..."], dialogue=[said(("y", "?!"), ("y", "hello"))]) == [1.0]
+
+
+def test_nothing_said_and_nothing_to_say(stand_in, run):
+    judge = turns_judge(stand_in, [])
+    assert run(DialogueReward(judge), ["A red ball.", "", PERFECT], dialogue=[[], [], REFERENCE]) == [
+        1.0,
+        1.0,
+        0.0,
+    ]
+    assert all(question.task == "dialogue" for question in judge.questions)
+
+
+def test_speech_where_there_is_none_scores_nothing(stand_in, run):
+    assert run(DialogueReward(turns_judge(stand_in, REFERENCE)), [PERFECT], dialogue=[[]]) == [0.0]
+
+
+def test_an_empty_caption_costs_no_question(stand_in, run):
+    judge = turns_judge(stand_in, [])
+    assert run(DialogueReward(judge), ["  "], dialogue=[REFERENCE]) == [0.0]
+    assert judge.questions == []
+
+
+def test_rows_without_the_column_do_not_apply(stand_in, run):
+    judge = turns_judge(stand_in, [])
+    assert run(DialogueReward(judge), ["a"], dialogue=[None]) == [None]
+    assert judge.questions == []
+    with pytest.raises(ValueError, match="needs the column 'dialogue'"):
+        run(DialogueReward(judge), ["a"], other=[1])
+
+
+def test_speech_that_the_judge_makes_up_is_left_out(stand_in, run):
+    assert run(DialogueReward(turns_judge(stand_in, REFERENCE)), ["A red ball."], dialogue=[REFERENCE]) == [
+        0.0
+    ]
+
+
+@pytest.mark.parametrize("task", ["dialogue", "speakers"])
+def test_an_unusable_answer_is_unscored(stand_in, run, task):
+    judge = turns_judge(stand_in, REFERENCE)
+    judge.answers[task] = Unusable("truncated")
+    assert run(DialogueReward(judge), [PERFECT], dialogue=[REFERENCE]) == [None]
+    assert run.metrics["dialogue/unscored"] == 1.0
+    assert judge.ledger.unscored == {"truncated": 1}
+
+
+def test_too_many_speaker_verdicts_award_no_more(stand_in, run):
+    judge = turns_judge(stand_in, REFERENCE)
+    judge.answers["speakers"] = {
+        "verdicts": [{"index": i % 3 + 1, "same": i < 1} for i in range(9)] + [{"index": 99, "same": True}]
+    }
+    # Index 1 is granted once and denied twice; 2 and 3 are denied; 99 does not exist.
+    assert run(DialogueReward(judge), [PERFECT], dialogue=[REFERENCE]) == [0.5]
+
+
+def test_the_video_goes_along_where_the_judge_sees(stand_in, run, make_video, tmp_path):
+    path = tmp_path / "clip.mp4"
+    make_video(path)
+    judge = turns_judge(stand_in, REFERENCE, media=frozenset({"video"}))
+    reward = DialogueReward(judge, media_root=str(path.parent))
+    assert run(reward, [PERFECT], dialogue=[REFERENCE], videos=[[path.name]]) == [1.0]
+    [question] = [q for q in judge.questions if q.task == "speakers"]
+    assert [medium.source for medium in question.media] == [str(path)]
+    with pytest.raises(ValueError, match="completion 0.*does not exist"):
+        run(reward, [PERFECT], dialogue=[REFERENCE], videos=[["gone.mp4"]])
+    blind = DialogueReward(turns_judge(stand_in, REFERENCE))
+    assert run(blind, [PERFECT], dialogue=[REFERENCE], videos=[["gone.mp4"]]) == [1.0]
+
+
+@pytest.mark.parametrize(
+    "row", ["text", [{"speaker": "x"}], [["only one"]], [{"speaker": 1, "content": "x"}], 3]
+)
+def test_rows_that_are_no_dialogue(stand_in, run, row):
+    with pytest.raises((ValueError, TypeError), match=r"dialogue of completion 0|not iterable"):
+        run(DialogueReward(turns_judge(stand_in, [])), ["a"], dialogue=[row])
+
+
+def test_a_struct_of_lists_is_a_dialogue(stand_in, run):
+    row = {"speaker": ["a man", "a woman", "a man"], "content": [unit["content"] for unit in REFERENCE]}
+    assert run(DialogueReward(turns_judge(stand_in, REFERENCE)), [PERFECT], dialogue=[row]) == [1.0]

@@ -1,0 +1,181 @@
+"""One question of an `LLMJudge`: found on disk, shared with who asks the same, or put to the model; never a guess."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from vidalign.judge import media
+from vidalign.judge.cache import AnswerCache, default_folder
+from vidalign.judge.failures import RequestFailed
+from vidalign.judge.ledger import JudgeDown
+from vidalign.judge.parsing import json_object
+from vidalign.judge.question import Answer, Question, Unusable
+from vidalign.judge.redaction import redact, without_keys
+from vidalign.judge.sending import Sending
+
+if TYPE_CHECKING:
+    from vidalign.judge.client import LLMJudge
+
+T = TypeVar("T")
+logger = logging.getLogger("vidalign.judge")
+
+# A model says the same again after these.
+_FINAL = ("refusal", "content_policy")
+
+# Questions under way in this process, whichever judge object asks them, by cache folder and key; and the open caches.
+# Both are used in the judge's loop only.
+_under_way: dict[tuple[str, str], asyncio.Task[dict[str, Any]]] = {}
+_caches: dict[str, AnswerCache] = {}
+
+
+class Asking:
+    """A judge at work in one process: what must not be pickled. All of it runs in the judge's loop, without locks."""
+
+    def __init__(self, judge: LLMJudge) -> None:
+        self.judge, self.ledger, self.pid = judge, judge.ledger, os.getpid()
+        self.sending = Sending(judge)
+        folder = default_folder() if judge.cache_dir is None else os.path.expanduser(judge.cache_dir)
+        self.folder = os.path.realpath(folder) if folder else ""
+        self.cache = _caches.setdefault(self.folder, AnswerCache(self.folder)) if folder else None
+        self.lost = 0
+        # A batch of thousands must not all be looked up before the first of them is sent.
+        self.gate = asyncio.Semaphore(2 * judge.max_concurrency)
+
+    async def ask(self, question: Question[T]) -> Answer[T]:
+        async with self.gate:
+            await self.sending.lane.turn()
+            return await self._ask(question)
+
+    async def _ask(self, question: Question[T]) -> Answer[T]:
+        self.ledger.asked += 1
+        key, shown = await self._key(question)
+        if (stored := self._stored(question, key)) is not None:
+            self.ledger.cache_hits += 1
+            self.ledger.answered += 1
+            return Answer(question.read(stored))
+        place = (self.folder or str(id(self)), key)
+        if place in _under_way:
+            self.ledger.shared += 1
+        else:
+            _under_way[place] = asyncio.ensure_future(self._fetch(question, key, shown))
+            _under_way[place].add_done_callback(lambda _: _under_way.pop(place, None))
+        try:
+            # Shielded: somebody else may wait for the same answer.
+            value = question.read(await asyncio.shield(_under_way[place]))
+        except (Unusable, RequestFailed) as error:
+            return self._unscored(question, error)
+        self.ledger.answered += 1
+        self.lost = 0
+        return Answer(value)
+
+    async def _key(self, question: Question[Any]) -> tuple[str, tuple[str, ...]]:
+        """Name of the answer in the cache, and how the judge is shown each medium ("": not at all)."""
+        judge = self.judge
+        shown: tuple[str, ...] = ()
+        if question.media:
+            sees = await judge.senses()
+            shown = tuple(media.shown(medium, sees) or "" for medium in question.media)
+        seen = [f"{how}:{m.fingerprint()}" for how, m in zip(shown, question.media, strict=False) if how]
+        # Everything in the request but the address: the same question to the same model has the same answer.
+        asked = json.dumps(
+            [
+                judge.model,
+                judge.temperature,
+                judge.max_tokens,
+                dict(judge.params),
+                question.instructions,
+                question.schema,
+                question.text,
+                seen,
+            ],
+            sort_keys=True,
+        )
+        return hashlib.sha256(asked.encode()).hexdigest(), shown
+
+    def _stored(self, question: Question[Any], key: str) -> dict[str, Any] | None:
+        stored = self.cache.get(key) if self.cache else None
+        if stored is None:
+            return None
+        try:
+            question.read(stored["answer"])
+        except Unusable:  # written by a version that read answers otherwise
+            return None
+        return stored["answer"]
+
+    async def _fetch(self, question: Question[Any], key: str, shown: tuple[str, ...]) -> dict[str, Any]:
+        """A usable answer as JSON, on disk before it is returned."""
+        async with AsyncExitStack() as stack:
+            if self.cache is not None:
+                waited = await stack.enter_async_context(self.cache.claim(key))
+                # Another process asked in the meantime.
+                if waited and (stored := self._stored(question, key)) is not None:
+                    self.ledger.cache_hits += 1
+                    return stored
+            messages = question.messages(await self._parts(question) if any(shown) else ())
+            answer = await self._usable(question, messages)
+            if self.cache is not None:
+                self.cache.put(key, {"answer": answer, "task": question.task, "model": self.judge.model})
+            return answer
+
+    async def _parts(self, question: Question[Any]) -> list[dict[str, Any]]:
+        sees, as_file = await self.judge.senses(), await self.sending.takes_files()
+
+        def build() -> list[dict[str, Any]]:
+            return [part for medium in question.media for part in media.parts(medium, sees, as_file=as_file)]
+
+        return await asyncio.to_thread(build)
+
+    async def _usable(self, question: Question[Any], messages: list[dict[str, Any]]) -> dict[str, Any]:
+        left = self.judge.max_reasks
+        while True:
+            reply = await self.sending.reply(messages, question.task, question.schema)
+            try:
+                if reply.finish == "refusal":
+                    raise Unusable("refusal")
+                if reply.finish == "content_filter":
+                    raise Unusable("content_policy")
+                if reply.finish in ("length", "max_tokens"):
+                    raise Unusable("truncated", f"max_tokens={self.judge.max_tokens} did not suffice")
+                answer = json_object(without_keys(reply.text, self.sending.key_names()))
+                question.read(answer)
+                return answer
+            except Unusable as error:
+                if not left or error.reason in _FINAL:
+                    raise
+                left -= 1
+                self.ledger.retries[error.reason] += 1
+
+    def _unscored(self, question: Question[Any], error: Unusable | RequestFailed) -> Answer[Any]:
+        self.lost += 1
+        self.ledger.unscored[error.reason] += 1
+        count = self.ledger.unscored[error.reason]
+        message = redact(str(error)[:500], self.sending.key_names())
+        # Aloud the first, the tenth, the hundredth ...: a log that fills hides the training.
+        logger.log(
+            logging.WARNING if str(count).rstrip("0") == "1" else logging.INFO,
+            "unscored (%d so far for this reason; task %s): %s",
+            count,
+            question.task,
+            message,
+        )
+        if self.lost >= self.judge.patience:
+            raise JudgeDown(
+                f"{self.judge.model}: no usable answer to {self.lost} questions in a row (patience={self.judge.patience}), "
+                f"the last: {message}. Nothing was scored in their place, and earlier answers are cached. {self.ledger}"
+            )
+        return Answer(reason=error.reason)
+
+
+def _forget() -> None:
+    _under_way.clear()
+    _caches.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,148 @@
+"""A language model as judge: any provider through litellm, or an OpenAI-compatible server of one's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from vidalign.judge import background, providers
+from vidalign.judge.asking import Asking
+from vidalign.judge.question import Answer, Judge, Question
+
+T = TypeVar("T")
+
+
+@dataclass(repr=False)
+class LLMJudge(Judge):
+    """A model that answers questions.
+
+    All objects in a process work in one thread of their own, so that one can be asked from sync and async code, from any
+    thread and event loop, at once. It is pickled and forked as its settings; the ledger starts anew.
+
+    Keys come from the environment, where litellm looks for them (`OPENAI_API_KEY`, ...); for `api_base` from
+    `VIDALIGN_JUDGE_API_KEY`, or else the provider's. They are not kept in the object.
+
+    Args:
+        model: as litellm names it ("openai/gpt-4.1", "gemini/gemini-2.5-pro"); with `api_base` the name that the server
+            gives it.
+        api_base: URL of an OpenAI-compatible server up to and with `/v1`.
+        api_key_env: name of the environment variable that holds the key.
+        temperature: 0 by default; None sends none.
+        max_tokens: of an answer, thoughts included.
+        params: further parameters of the request, as in OpenAI's API.
+        structured: asks for the answer by its JSON schema; None: where the model can.
+        sees: media to show it, of "image", "audio", "video"; None: what litellm says of the model, nothing with
+            `api_base`. A judge that takes images is shown frames of a video.
+        max_concurrency: requests under way at once, in this process.
+        requests_per_minute: evenly spaced; None: no limit.
+        timeout: seconds for one attempt, from the first byte sent to the last received.
+        max_retries: attempts after a request that failed in passing, with exponential back-off and jitter; a
+            `Retry-After` is kept, by all requests.
+        max_reasks: times that a question is put again whose answer could not be used.
+        max_calls, max_dollars: budget of a launch, after which `BudgetExceeded` is raised. Under `accelerate launch` this
+            and `requests_per_minute` are shared evenly between the processes. A call is made only if its worst case fits
+            (text; what media cost is known afterwards only).
+        price: dollars for a million tokens, of input and of output; None: litellm's table, unknown with `api_base`.
+        patience: unscored questions in a row after which `JudgeDown` is raised.
+        cache_dir: folder of the answers; None: the user's cache folder, "": no cache. An answer is found again by model,
+            messages, media and parameters, not by server.
+    """
+
+    model: str
+    api_base: str | None = None
+    api_key_env: str | None = None
+    temperature: float | None = 0.0
+    max_tokens: int = 8192
+    params: Mapping[str, Any] = field(default_factory=dict)
+    structured: bool | None = None
+    sees: tuple[str, ...] | None = None
+    max_concurrency: int = 64
+    requests_per_minute: float | None = None
+    timeout: float = 120.0
+    max_retries: int = 5
+    max_reasks: int = 1
+    max_calls: int | None = None
+    max_dollars: float | None = None
+    price: tuple[float, float] | None = None
+    patience: int = 100
+    cache_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        self._check()
+        self._at_work: Asking | None = None
+
+    def _check(self) -> None:
+        if not self.model:
+            raise ValueError("model is empty; name a model as litellm does, such as 'openai/gpt-4.1'")
+        if self.api_base is not None:
+            url = urlsplit(self.api_base)
+            if url.scheme not in ("http", "https") or not url.hostname:
+                raise ValueError("api_base must be a URL such as http://localhost:8000/v1")
+            if url.username or url.password or url.query:
+                raise ValueError(
+                    "api_base holds a user, a password or a query; put the key into an environment variable and name it in "
+                    "api_key_env"
+                )
+        for name in self.params:
+            if name.lower() in ("api_key", "extra_headers", "headers", "authorization"):
+                raise ValueError(
+                    f"params holds {name!r}; keys are taken from the environment, see api_key_env"
+                )
+            if name in (
+                "model",
+                "messages",
+                "stream",
+                "n",
+                "response_format",
+                *(f.name for f in fields(self)),
+            ):
+                raise ValueError(f"params holds {name!r}, which the judge sets itself")
+        for name, least in (
+            ("max_tokens", 1), ("max_concurrency", 1), ("max_retries", 0), ("max_reasks", 0), ("patience", 1)
+        ):  # fmt: skip
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)}; the least is {least}")
+        for name in ("timeout", "requests_per_minute"):
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
+                raise ValueError(f"{name}={getattr(self, name)}; it must be above 0")
+        if unknown := set(self.sees or ()) - {"image", "audio", "video"}:
+            raise ValueError(f"sees holds {', '.join(sorted(unknown))}; known are image, audio and video")
+
+    def __repr__(self) -> str:
+        given = [
+            f for f in fields(self) if f.init and getattr(self, f.name) != f.default and f.name != "params"
+        ]
+        return f"LLMJudge({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in given)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    async def senses(self) -> frozenset[str]:
+        if self.sees is not None:
+            return frozenset(self.sees)
+        if self.api_base is not None:
+            return frozenset()
+        return (await background.run(providers.abilities(self.model)))[1]
+
+    async def ask(self, question: Question[T]) -> Answer[T]:
+        """Raises:
+        BudgetExceeded: the next call does not fit the budget.
+        JudgeDown: `patience` questions in a row had no usable answer.
+        JudgeError: the key, the model's name or the cache is wrong.
+        """
+        return await background.run(self._ask(question))
+
+    async def ask_all(self, questions: Sequence[Question[T]]) -> list[Answer[T]]:
+        # One hop between threads for all of them.
+        return await background.run(super().ask_all(questions))
+
+    async def _ask(self, question: Question[T]) -> Answer[T]:
+        if self._at_work is None or self._at_work.pid != os.getpid():
+            self._at_work = Asking(self)
+        return await self._at_work.ask(question)

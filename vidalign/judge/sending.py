@@ -1,0 +1,249 @@
+"""One request of an `LLMJudge`, and its retries: which way it goes, when it may start, and what it may cost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from vidalign.judge import openai_server, providers
+from vidalign.judge.failures import RequestFailed
+from vidalign.judge.ledger import Budget, BudgetExceeded, JudgeError
+from vidalign.judge.redaction import redact
+from vidalign.judge.reply import Reply
+
+if TYPE_CHECKING:
+    from vidalign.judge.client import LLMJudge
+
+_OPENAI_PREFIXES = ("openai", "hosted_vllm", "openai_like", "custom_openai")
+_KEY_ENV = "VIDALIGN_JUDGE_API_KEY"
+_LONGEST_BACKOFF = 60.0  # seconds
+_LONGEST_PAUSE = 600.0  # seconds of Retry-After that are waited for
+
+
+class Pace:
+    """When the next request may start: evenly spaced, since providers also count in parts of a minute."""
+
+    def __init__(self, per_minute: float | None) -> None:
+        self._interval = 60.0 / per_minute if per_minute else 0.0
+        self._next = 0.0
+        self._resume = 0.0
+
+    def pause(self, seconds: float) -> None:
+        self._resume = max(self._resume, time.monotonic() + seconds)
+
+    async def turn(self) -> None:
+        while (wait := max(self._resume, self._next) - time.monotonic()) > 0:
+            # Those that wait for the end of a pause do not all start at once.
+            await asyncio.sleep(wait + random.uniform(0, 0.05) * (self._resume > self._next))
+        self._next = max(time.monotonic(), self._next) + self._interval
+
+
+class Lane:
+    """Work besides requests, one piece each time the loop comes round, so that no request waits for a batch of it."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    async def turn(self) -> None:
+        async with self._lock:
+            await asyncio.sleep(0)
+
+
+class Sending:
+    """Runs in the judge's loop, without locks."""
+
+    def __init__(self, judge: LLMJudge) -> None:
+        self.judge, self.ledger = judge, judge.ledger
+        # `accelerate launch` sets these; its processes ask as many questions each.
+        processes, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+        calls, dollars, pace = judge.max_calls, judge.max_dollars, judge.requests_per_minute
+        self.budget = Budget(
+            None if calls is None else calls // processes + (rank < calls % processes),
+            None if dollars is None else dollars / processes,
+        )
+        self.pace = Pace(None if pace is None else pace / processes)
+        self.slots = asyncio.Semaphore(judge.max_concurrency)
+        self.lane = Lane()
+        self.settled = asyncio.Event()
+        self.direct = False
+        self.structured = judge.structured
+        self.price: tuple[float, float] | None = None  # dollars a token, in and out
+        self._prepared: asyncio.Task[None] | None = None
+
+    async def reply(self, messages: list[dict[str, Any]], task: str, schema: Mapping[str, Any]) -> Reply:
+        """Raises:
+        RequestFailed: no answer after all retries.
+        BudgetExceeded: the next call does not fit the budget.
+        JudgeError: no question can be answered with these settings.
+        """
+        await self._prepare_once()
+        body = {"messages": messages, "max_tokens": self.judge.max_tokens, **self.judge.params}
+        if self.direct:
+            prefix, slash, name = self.judge.model.partition("/")
+            body["model"] = name if slash and prefix in _OPENAI_PREFIXES else self.judge.model
+        if self.judge.temperature is not None:
+            body["temperature"] = self.judge.temperature
+        form = {"name": task, "schema": schema, "strict": True}
+        try:
+            if not self.structured:
+                return await self._retried(body)
+            try:
+                formed = {"response_format": {"type": "json_schema", "json_schema": form}}
+                return await self._retried({**body, **formed})
+            except RequestFailed as error:
+                if error.reason != "bad_request" or self.judge.structured:
+                    raise
+                # Perhaps a server that does not know the parameter. If it is anything else, this fails too.
+                reply = await self._retried(body)
+                self.structured = False
+                return reply
+        except RequestFailed as error:
+            if not error.hopeless:
+                raise
+            message = redact(str(error)[:500], self.key_names())
+            raise JudgeError(
+                f"{self.judge.model} cannot be asked: {message}. Check the model's name, api_base, and the key in the "
+                f"environment ({' or '.join(self.key_names())})"
+            ) from None
+
+    def key_names(self) -> list[str]:
+        """Environment variables where the key may stand, first come first served."""
+        if self.judge.api_key_env:
+            return [self.judge.api_key_env]
+        prefix, slash, _ = self.judge.model.partition("/")
+        own = f"{prefix.upper()}_API_KEY" if slash and prefix.isidentifier() else "OPENAI_API_KEY"
+        return [_KEY_ENV, own]
+
+    async def takes_files(self) -> bool:
+        """Whether a video goes as litellm's `file` part; OpenAI-compatible servers take `video_url`."""
+        await self._prepare_once()
+        return not self.direct and self.judge.model.partition("/")[0] not in _OPENAI_PREFIXES
+
+    # Retries
+
+    async def _retried(self, body: Mapping[str, Any]) -> Reply:
+        encoded = json.dumps(body, ensure_ascii=False).encode() if self.direct else None
+        failures = 0
+        while True:
+            try:
+                return await self._attempt(body, encoded)
+            except RequestFailed as error:
+                if not error.passing or failures == self.judge.max_retries:
+                    raise
+                failures += 1
+                self.ledger.retries[error.reason] += 1
+                wait = backoff(failures)
+                if error.retry_after is not None:
+                    asked = min(error.retry_after, _LONGEST_PAUSE)
+                    wait = asked + min(wait, 1.0)
+                    if error.reason == "rate_limited":
+                        # The limit is the account's, not this request's.
+                        self.pace.pause(asked)
+                await asyncio.sleep(wait)
+
+    async def _attempt(self, body: Mapping[str, Any], encoded: bytes | None) -> Reply:
+        async with self.slots:
+            await self.pace.turn()
+            worst = await self._reserve(body)
+            self.budget.calls += 1
+            self.budget.under_way += 1
+            self.ledger.calls += 1
+            try:
+                async with asyncio.timeout(self.judge.timeout):
+                    reply = await self._send(body, encoded)
+                self._book(reply)
+            except TimeoutError:
+                raise RequestFailed("timeout", f"no answer in {self.judge.timeout} s") from None
+            finally:
+                self.budget.under_way -= 1
+                self.budget.reserved -= worst
+                self.settled.set()
+        # Who waits for the slot sends first; what is done with the answer can wait.
+        await self.lane.turn()
+        return reply
+
+    async def _send(self, body: Mapping[str, Any], encoded: bytes | None) -> Reply:
+        judge = self.judge
+        if encoded is not None:
+            assert judge.api_base is not None
+            key = next((os.environ[name] for name in self.key_names() if os.environ.get(name)), None)
+            return await openai_server.complete(judge.api_base, key, encoded)
+        key = os.environ.get(self.key_names()[0]) or None  # litellm finds a provider's own
+        return await providers.complete(judge.model, judge.api_base, key, body, judge.timeout)
+
+    # Money
+
+    async def _reserve(self, body: Mapping[str, Any]) -> float:
+        """Sets the worst case of a request aside, in dollars; waits for others to settle if it does not fit beside them."""
+        if (spent := self.budget.spent()) is not None:
+            raise self._exceeded(spent)
+        if self.price is None or self.budget.max_dollars is None:
+            return 0.0
+        # No tokenizer makes more tokens than there are bytes.
+        size = sum(
+            len(json.dumps(message["content"], ensure_ascii=False).encode()) for message in body["messages"]
+        )
+        worst = size * self.price[0] + self.judge.max_tokens * self.price[1]
+        while not self.budget.fits(worst):
+            if self.budget.under_way == 0:
+                raise self._exceeded(
+                    f"${self.budget.dollars:.4f} of ${self.budget.max_dollars:.4f} are spent (max_dollars), and the next "
+                    f"call may cost up to ${worst:.4f}"
+                )
+            self.settled.clear()
+            await self.settled.wait()
+        self.budget.reserved += worst
+        return worst
+
+    def _exceeded(self, why: str) -> BudgetExceeded:
+        return BudgetExceeded(
+            f"{self.judge.model}: the judge's budget does not allow another call: {why}. All answers so far are cached: "
+            f"raise the budget and start again, and nothing is paid for twice. {self.ledger}"
+        )
+
+    def _book(self, reply: Reply) -> None:
+        dollars = reply.dollars
+        if self.price is not None:
+            dollars = reply.input_tokens * self.price[0] + reply.output_tokens * self.price[1]
+        self.ledger.input_tokens += reply.input_tokens
+        self.ledger.output_tokens += reply.output_tokens
+        self.ledger.dollars += dollars or 0.0
+        self.budget.dollars += dollars or 0.0
+        self.ledger.unpriced += dollars is None
+
+    # What is found out once
+
+    async def _prepare_once(self) -> None:
+        if self._prepared is None:
+            self._prepared = asyncio.ensure_future(self._prepare())
+        await asyncio.shield(self._prepared)
+
+    async def _prepare(self) -> None:
+        judge = self.judge
+        prefix, slash, _ = judge.model.partition("/")
+        self.direct = judge.api_base is not None and (
+            not slash or prefix in _OPENAI_PREFIXES or not await providers.known(prefix)
+        )
+        if self.structured is None:
+            # A server of one's own is tried with the schema, and remembered if it does not take it.
+            self.structured = True if self.direct else (await providers.abilities(judge.model))[0]
+        if judge.price is not None:
+            self.price = (judge.price[0] / 1e6, judge.price[1] / 1e6)
+        elif judge.max_dollars is not None:
+            self.price = None if self.direct else await providers.price(judge.model)
+            if self.price is None:
+                raise JudgeError(
+                    f"max_dollars is set, but no price is known for {judge.model!r}; set price to the dollars for a million "
+                    "tokens (input, output), or max_calls instead"
+                )
+
+
+def backoff(failures: int) -> float:
+    """Seconds before the next attempt: twice as long each time, with full jitter, so that requests that failed together do
+    not come back together."""
+    return random.uniform(0, min(_LONGEST_BACKOFF, 2.0 ** (failures - 1)))
