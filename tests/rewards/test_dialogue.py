@@ -373,7 +373,7 @@ def test_the_video_goes_along_where_the_judge_sees(stand_in, run, make_video, tm
     assert run(reward, [PERFECT], dialogue=[REFERENCE], videos=[[path.name]]) == [1.0]
     [question] = [q for q in judge.questions if q.task == "speakers"]
     assert [medium.source for medium in question.media] == [str(path)]
-    with pytest.raises(ValueError, match="completion 0.*does not exist"):
+    with pytest.raises(ValueError, match=r"completion 0.*does not exist"):
         run(reward, [PERFECT], dialogue=[REFERENCE], videos=[["gone.mp4"]])
     blind = DialogueReward(turns_judge(stand_in, REFERENCE))
     assert run(blind, [PERFECT], dialogue=[REFERENCE], videos=[["gone.mp4"]]) == [1.0]

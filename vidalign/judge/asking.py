@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from vidalign.judge import media
 from vidalign.judge.cache import AnswerCache, default_folder
 from vidalign.judge.failures import RequestFailed
-from vidalign.judge.ledger import JudgeDown
+from vidalign.judge.ledger import JudgeDown, JudgeError
 from vidalign.judge.parsing import json_object
 from vidalign.judge.question import Answer, Question, Unusable
-from vidalign.judge.redaction import redact, without_keys
+from vidalign.judge.redaction import redact, without_keys, without_keys_in
 from vidalign.judge.sending import Sending
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ _FINAL = ("refusal", "content_policy")
 
 # Questions under way in this process, whichever judge object asks them, by cache folder and key; and the open caches.
 # Both are used in the judge's loop only.
-_under_way: dict[tuple[str, str], asyncio.Task[dict[str, Any]]] = {}
+_under_way: dict[tuple[str, str], tuple[Asking, asyncio.Task[dict[str, Any]]]] = {}
 _caches: dict[str, AnswerCache] = {}
+_inherited: list[Any] = []
 
 
 class Asking:
@@ -44,13 +45,27 @@ class Asking:
         self.folder = os.path.realpath(folder) if folder else ""
         self.cache = _caches.setdefault(self.folder, AnswerCache(self.folder)) if folder else None
         self.lost = 0
+        self.busy = 0
+        self.stopped: JudgeError | None = None
         # A batch of thousands must not all be looked up before the first of them is sent.
         self.gate = asyncio.Semaphore(2 * judge.max_concurrency)
 
     async def ask(self, question: Question[T]) -> Answer[T]:
-        async with self.gate:
-            await self.sending.lane.turn()
-            return await self._ask(question)
+        self.busy += 1
+        try:
+            async with self.gate:
+                await self.sending.lane.turn()
+                # Of many at once nothing more is begun; one alone is a later try, which may succeed.
+                if self.stopped is not None and self.busy > 1:
+                    raise self.stopped
+                answer = await self._ask(question)
+            self.stopped = None
+            return answer
+        except JudgeError as error:
+            self.stopped = error
+            raise
+        finally:
+            self.busy -= 1
 
     async def _ask(self, question: Question[T]) -> Answer[T]:
         self.ledger.asked += 1
@@ -59,20 +74,32 @@ class Asking:
             self.ledger.cache_hits += 1
             self.ledger.answered += 1
             return Answer(question.read(stored))
-        place = (self.folder or str(id(self)), key)
-        if place in _under_way:
-            self.ledger.shared += 1
-        else:
-            _under_way[place] = asyncio.ensure_future(self._fetch(question, key, shown))
-            _under_way[place].add_done_callback(lambda _: _under_way.pop(place, None))
         try:
-            # Shielded: somebody else may wait for the same answer.
-            value = question.read(await asyncio.shield(_under_way[place]))
+            value = question.read(await self._fetched(question, key, shown))
         except (Unusable, RequestFailed) as error:
             return self._unscored(question, error)
         self.ledger.answered += 1
         self.lost = 0
         return Answer(value)
+
+    async def _fetched(self, question: Question[Any], key: str, shown: tuple[str, ...]) -> dict[str, Any]:
+        """`_fetch`, once for all who ask the same at the same time."""
+        place = (self.folder or str(id(self)), key)
+        while place in _under_way:
+            owner, task = _under_way[place]
+            self.ledger.shared += 1
+            try:
+                # Shielded: somebody else may wait for the same answer.
+                return await asyncio.shield(task)
+            except (RequestFailed, JudgeError):
+                # Another judge's server, key and budget are not this one's.
+                if owner is self:
+                    raise
+                self.ledger.shared -= 1
+        task = asyncio.ensure_future(self._fetch(question, key, shown))
+        _under_way[place] = (self, task)
+        task.add_done_callback(lambda ended: _end(place, ended))
+        return await asyncio.shield(task)
 
     async def _key(self, question: Question[Any]) -> tuple[str, tuple[str, ...]]:
         """Name of the answer in the cache, and how the judge is shown each medium ("": not at all)."""
@@ -81,7 +108,12 @@ class Asking:
         if question.media:
             sees = await judge.senses()
             shown = tuple(media.shown(medium, sees) or "" for medium in question.media)
-        seen = [f"{how}:{m.fingerprint()}" for how, m in zip(shown, question.media, strict=False) if how]
+        # In a thread, since a video can take seconds to read.
+        seen = [
+            f"{how}:{await asyncio.to_thread(medium.fingerprint)}"
+            for how, medium in zip(shown, question.media, strict=False)
+            if how
+        ]
         # Everything in the request but the address: the same question to the same model has the same answer.
         asked = json.dumps(
             [
@@ -100,13 +132,14 @@ class Asking:
 
     def _stored(self, question: Question[Any], key: str) -> dict[str, Any] | None:
         stored = self.cache.get(key) if self.cache else None
-        if stored is None:
+        answer = stored.get("answer") if isinstance(stored, dict) else None
+        if answer is None:
             return None
         try:
-            question.read(stored["answer"])
+            question.read(answer)
         except Unusable:  # written by a version that read answers otherwise
             return None
-        return stored["answer"]
+        return answer
 
     async def _fetch(self, question: Question[Any], key: str, shown: tuple[str, ...]) -> dict[str, Any]:
         """A usable answer as JSON, on disk before it is returned."""
@@ -142,7 +175,7 @@ class Asking:
                     raise Unusable("content_policy")
                 if reply.finish in ("length", "max_tokens"):
                     raise Unusable("truncated", f"max_tokens={self.judge.max_tokens} did not suffice")
-                answer = json_object(without_keys(reply.text, self.sending.key_names()))
+                answer = without_keys_in(json_object(without_keys(reply.text)))
                 question.read(answer)
                 return answer
             except Unusable as error:
@@ -155,7 +188,7 @@ class Asking:
         self.lost += 1
         self.ledger.unscored[error.reason] += 1
         count = self.ledger.unscored[error.reason]
-        message = redact(str(error)[:500], self.sending.key_names())
+        message = redact(str(error))[:500]
         # Aloud the first, the tenth, the hundredth ...: a log that fills hides the training.
         logger.log(
             logging.WARNING if str(count).rstrip("0") == "1" else logging.INFO,
@@ -172,7 +205,15 @@ class Asking:
         return Answer(reason=error.reason)
 
 
+def _end(place: tuple[str, str], task: asyncio.Task[dict[str, Any]]) -> None:
+    _under_way.pop(place, None)
+    if not task.cancelled():
+        task.exception()  # all who asked may be gone, and then it is nobody's
+
+
 def _forget() -> None:
+    # Kept alive: an end of the parent's tasks and connections in a forked child would be felt by both.
+    _inherited.append((dict(_under_way), dict(_caches)))
     _under_way.clear()
     _caches.clear()
 

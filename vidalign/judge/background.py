@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 _lock = threading.Lock()
 _running: tuple[int, asyncio.AbstractEventLoop] | None = None
+_inherited: list[Any] = []
 
 
 def loop() -> asyncio.AbstractEventLoop:
@@ -55,13 +56,21 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
         if here is _running[1]:
             coroutine.close()
             raise RuntimeError("a blocking call from the judge's own loop would never end; await it instead")
-    return submit(coroutine).result()
+    future = submit(coroutine)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()  # after Ctrl-C, what has not begun is not paid for
+        raise
 
 
 def _after_fork() -> None:
     # The lock may have been held by another thread at the moment of the fork.
     global _lock
     _lock = threading.Lock()
+    # Kept alive: its end would close what it shares with the parent, and its id, by which litellm files its connections,
+    # would come to a loop of this process.
+    _inherited.append(_running)
 
 
 if hasattr(os, "register_at_fork"):

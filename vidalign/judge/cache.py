@@ -43,6 +43,7 @@ class AnswerCache:
         self._lock = threading.RLock()
         self._opened: tuple[int, sqlite3.Connection] | None = None
         self._claims: Any = None
+        self._inherited: list[Any] = []
 
     @property
     def path(self) -> Path:
@@ -50,8 +51,11 @@ class AnswerCache:
 
     def get(self, key: str) -> dict[str, Any] | None:
         with self._lock:
-            row = self._run("SELECT answer FROM answers WHERE key = ?", key).fetchone()
-        return None if row is None else json.loads(row[0])
+            row = self._run("SELECT answer FROM answers WHERE key = ?", key)
+        try:
+            return None if row is None else json.loads(row[0])
+        except (ValueError, TypeError) as error:
+            raise self._unusable(error) from None
 
     def put(self, key: str, answer: dict[str, Any]) -> None:
         with self._lock:
@@ -66,34 +70,44 @@ class AnswerCache:
         # One byte of one file a key: record locks belong to the process and vanish with it, and leave nothing behind.
         file, place = self._claim_file(), int(key[:15], 16)
         waited = False
-        while True:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-                break
-            except (BlockingIOError, PermissionError):  # held by another process, in two ways of saying so
-                waited = True
-                await asyncio.sleep(_POLL)
+        while not self._locked(file, place):
+            waited = True
+            await asyncio.sleep(_POLL)
         try:
             yield waited
         finally:
             fcntl.lockf(file, fcntl.LOCK_UN, 1, place)
 
+    def _locked(self, file: Any, place: int) -> bool:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+        except (BlockingIOError, PermissionError):  # held by another process, in two ways of saying so
+            return False
+        except OSError as error:  # a file system without locks
+            raise self._unusable(error) from None
+        return True
+
     def _claim_file(self) -> Any:
         with self._lock:
             self._connection()
             if self._claims is None or self._claims[0] != os.getpid():
-                self._claims = (os.getpid(), open(self.folder / "claims.lock", "a+b"))  # noqa: SIM115
+                try:
+                    self._claims = (os.getpid(), open(self.folder / "claims.lock", "a+b"))  # noqa: SIM115
+                except OSError as error:
+                    raise self._unusable(error) from None
             return self._claims[1]
 
-    def _run(self, statement: str, *values: str) -> sqlite3.Cursor:
+    def _run(self, statement: str, *values: str) -> Any:
+        """The first row, if there is one."""
         try:
-            return self._connection().execute(statement, values)
-        except sqlite3.DatabaseError as error:
+            return self._connection().execute(statement, values).fetchone()
+        except sqlite3.Error as error:
             raise self._unusable(error) from None
 
     def _connection(self) -> sqlite3.Connection:
         # A connection must not be used across a fork.
         if self._opened is None or self._opened[0] != os.getpid():
+            self._inherited.append(self._opened)
             try:
                 self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 # Autocommit: each answer is a transaction of its own.

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from vidalign.judge import background, providers
+from vidalign.judge import background, providers, redaction
 from vidalign.judge.asking import Asking
+from vidalign.judge.ledger import Ledger
 from vidalign.judge.question import Answer, Judge, Question
 
 T = TypeVar("T")
+_OWN = frozenset(
+    "model messages stream n response_format max_completion_tokens base_url num_retries drop_params".split()
+)
+# Names of parameters that carry a key, at any depth.
+_SECRET = re.compile(
+    r'"([^"]*(?:api[-_ ]?key|authorization|headers|secret|password|credentials?|access[-_]?key(?:[-_]id)?'
+    r'|(?<![a-z])(?:access|auth|session|ad|bearer|id)[-_]token))"\s*:',
+    re.IGNORECASE,
+)
 
 
 @dataclass(repr=False)
@@ -75,31 +87,12 @@ class LLMJudge(Judge):
         self._at_work: Asking | None = None
 
     def _check(self) -> None:
+        if self.api_key_env:
+            redaction.remember(self.api_key_env)
         if not self.model:
             raise ValueError("model is empty; name a model as litellm does, such as 'openai/gpt-4.1'")
-        if self.api_base is not None:
-            url = urlsplit(self.api_base)
-            if url.scheme not in ("http", "https") or not url.hostname:
-                raise ValueError("api_base must be a URL such as http://localhost:8000/v1")
-            if url.username or url.password or url.query:
-                raise ValueError(
-                    "api_base holds a user, a password or a query; put the key into an environment variable and name it in "
-                    "api_key_env"
-                )
-        for name in self.params:
-            if name.lower() in ("api_key", "extra_headers", "headers", "authorization"):
-                raise ValueError(
-                    f"params holds {name!r}; keys are taken from the environment, see api_key_env"
-                )
-            if name in (
-                "model",
-                "messages",
-                "stream",
-                "n",
-                "response_format",
-                *(f.name for f in fields(self)),
-            ):
-                raise ValueError(f"params holds {name!r}, which the judge sets itself")
+        self._check_address()
+        self._check_params()
         for name, least in (
             ("max_tokens", 1), ("max_concurrency", 1), ("max_retries", 0), ("max_reasks", 0), ("patience", 1)
         ):  # fmt: skip
@@ -110,6 +103,38 @@ class LLMJudge(Judge):
                 raise ValueError(f"{name}={getattr(self, name)}; it must be above 0")
         if unknown := set(self.sees or ()) - {"image", "audio", "video"}:
             raise ValueError(f"sees holds {', '.join(sorted(unknown))}; known are image, audio and video")
+        if self.price is not None and not (len(self.price) == 2 and all(dollars >= 0 for dollars in self.price)):
+            raise ValueError(f"price={self.price}; it is dollars for a million tokens of input and of output")
+
+    def _check_address(self) -> None:
+        if self.api_base is None:
+            return
+        try:
+            url = urlsplit(self.api_base)
+            whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        except ValueError:
+            whole = False
+        # Here, so that no message shows a URL that may hold a password.
+        if not whole:
+            raise ValueError("api_base must be a URL such as http://localhost:8000/v1")
+        held = url.username is not None or url.password is not None or url.query or url.fragment
+        if held or redaction.without_keys(self.api_base) != self.api_base:
+            raise ValueError(
+                "api_base holds a user, a password, a query or a key; put the key into an environment variable and name it "
+                "in api_key_env"
+            )
+
+    def _check_params(self) -> None:
+        for name in self.params:
+            if name in _OWN or name in (f.name for f in fields(self)):
+                raise ValueError(f"params holds {name!r}, which the judge sets itself")
+        try:
+            text = json.dumps(dict(self.params), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"params cannot be sent as JSON: {error}") from None
+        if (secret := _SECRET.search(text)) or redaction.without_keys(text) != text:
+            what = repr(secret[1]) if secret else "a key"
+            raise ValueError(f"params holds {what}; keys are taken from the environment, see api_key_env")
 
     def __repr__(self) -> str:
         given = [
@@ -143,6 +168,8 @@ class LLMJudge(Judge):
         return await background.run(super().ask_all(questions))
 
     async def _ask(self, question: Question[T]) -> Answer[T]:
-        if self._at_work is None or self._at_work.pid != os.getpid():
+        if self._at_work is not None and self._at_work.pid != os.getpid():
+            self._at_work, self.ledger = None, Ledger()
+        if self._at_work is None:
             self._at_work = Asking(self)
         return await self._at_work.ask(question)

@@ -13,6 +13,7 @@ from vidalign.judge.question import Judge
 
 OFFLINE = "lexical"
 _PREFIX = "VIDALIGN_JUDGE_"
+_BOOLS = {"true": True, "1": True, "false": False, "0": False, "": None}
 
 _default: tuple[int, dict[str, str], Judge] | None = None
 
@@ -54,8 +55,10 @@ def _settings() -> dict[str, Any]:
             raise ValueError(f"{variable} is no setting of the judge; known are {known}")
         try:
             found[name] = _value(text, kinds[name])
-        except ValueError:
-            raise ValueError(f"{variable}={text!r} is not of the kind {kinds[name]}") from None
+        except (ValueError, RecursionError):
+            # Without params' value, which may hold a key by mistake.
+            said = variable if name == "params" else f"{variable}={text!r}"
+            raise ValueError(f"{said} is not of the kind {kinds[name]}") from None
     return found
 
 
@@ -63,9 +66,10 @@ def _value(text: str, kind: str) -> Any:
     if kind.startswith("str"):
         return text
     if kind.startswith("bool"):
-        return (
-            {"true": True, "1": True, "false": False, "0": False}.get(text.strip().lower()) if text else None
-        )
+        word = text.strip().lower()
+        if word not in _BOOLS:
+            raise ValueError(text)
+        return _BOOLS[word]
     if kind.startswith("int"):
         return int(text)
     if kind.startswith("float"):
@@ -74,4 +78,6 @@ def _value(text: str, kind: str) -> Any:
         parts = [part.strip() for part in text.split(",") if part.strip()]
         return tuple(map(float, parts)) if "float" in kind else tuple(parts)
     value = json.loads(text)
+    if not isinstance(value, list if kind.startswith("tuple") else dict):
+        raise ValueError(text)
     return tuple(value) if kind.startswith("tuple") else value

@@ -27,8 +27,8 @@ _SOUND = stem_set(
     "engine dialogue"
 )
 _CAMERA = stem_set(
-    "camera shot zoom pan tilt dolly close-up closeup frame transition fade cut montage angle handheld footage lens "
-    "timelapse slow-motion flashback viewpoint scene cinematic animation animated"
+    "camera shot zoom pan tilt dolly closeup frame transition fade cut montage angle handheld footage lens "
+    "timelapse flashback viewpoint scene cinematic animation animated"
 )
 _STILL = stem_set(
     "is are was were be stand sit wear have contain feature lie hang show include consist look stay"
@@ -124,11 +124,11 @@ def _dimension(tokens: Sequence[Token]) -> str:
         return "narrative"
     if heard:
         return "sound"
-    if stems & _CAMERA:
+    if stems & _CAMERA or " close up " in text:
         return "cinematography"
-    moving = [
-        token
+    moving = any(
+        token.word in ("do", "does", "did")
+        or (token.kind == "W" and inflected(token.word) and stem(token.word) not in _STILL)
         for token in outer[1:]
-        if token.kind == "W" and inflected(token.word) and stem(token.word) not in _STILL
-    ]
+    )
     return "action" if moving else "entity"

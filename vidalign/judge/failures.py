@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import email.utils
+import math
 import time
 from collections.abc import Mapping
 
@@ -12,16 +14,25 @@ class RequestFailed(Exception):
 
     reason: "rate_limited", "timeout", "connection", "server_error", "bad_body", "bad_request", "context_window",
     "content_policy", "auth" or "not_found".
+    message: what the server or the library said, without keys.
     status: the HTTP status, if there was one.
     retry_after: seconds that the server asks to wait.
+    sent: whether a model may have worked on it, and somebody pays for that.
     """
 
     def __init__(
-        self, reason: str, message: str, *, status: int | None = None, retry_after: float | None = None
+        self,
+        reason: str,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        sent: bool = False,
     ) -> None:
         super().__init__(f"{reason}: {message}" if status is None else f"{reason} ({status}): {message}")
         self.reason = reason
         self.retry_after = retry_after
+        self.sent = sent
 
     @property
     def passing(self) -> bool:
@@ -56,17 +67,30 @@ def reason_of(status: int, message: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `retry-after-ms` or `Retry-After`, which is a number of seconds or a date."""
+    """Seconds to wait by `retry-after-ms` or `Retry-After`, which is a number of seconds or a date; None where neither can
+    be read."""
     lower = {key.lower(): value for key, value in headers.items()}
+    milliseconds = _number(lower.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = lower.get("retry-after", "")
+    seconds = _number(value)
+    return _until(value) if seconds is None else seconds
+
+
+def _number(text: str | None) -> float | None:
     try:
-        if "retry-after-ms" in lower:
-            return max(0.0, float(lower["retry-after-ms"]) / 1000)
-        value = lower.get("retry-after")
-        if value is None:
-            return None
-        try:
-            return max(0.0, float(value))
-        except ValueError:
-            return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
+        number = float(text or "")
+    except ValueError:
+        return None
+    return max(0.0, number) if math.isfinite(number) else None
+
+
+def _until(date: str) -> float | None:
+    try:
+        then = email.utils.parsedate_to_datetime(date)
+        # A date without a zone is in UTC, as all of HTTP's are.
+        then = then if then.tzinfo else then.replace(tzinfo=datetime.timezone.utc)
+        return max(0.0, then.timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None

@@ -40,10 +40,13 @@ class Medium:
 
 
 def shown(medium: Medium, sees: Collection[str]) -> str | None:
-    """How a judge that sees `sees` is shown a medium: "image", "audio", "video", "frames", or not at all (None)."""
+    """How a judge that sees `sees` is shown a medium: "image", "audio", "video", "frames", "frames and sound", or not at all
+    (None)."""
     if medium.kind in sees:
         return medium.kind
-    return "frames" if medium.kind == "video" and "image" in sees else None
+    if medium.kind == "video" and "image" in sees:
+        return "frames and sound" if "audio" in sees else "frames"
+    return None
 
 
 def parts(medium: Medium, sees: Collection[str], *, as_file: bool) -> list[dict[str, Any]]:
@@ -70,10 +73,10 @@ def parts(medium: Medium, sees: Collection[str], *, as_file: bool) -> list[dict[
         if as_file:
             return [{"type": "file", "file": {"file_data": url, "format": kind}}]
         return [{"type": "video_url", "video_url": {"url": url}}]
-    return _frames(medium, sees) if how == "frames" else []
+    return _frames(medium, sound=how == "frames and sound") if how else []
 
 
-def _frames(medium: Medium, sees: Collection[str]) -> list[dict[str, Any]]:
+def _frames(medium: Medium, *, sound: bool) -> list[dict[str, Any]]:
     # Here, not above: rewards load this file, and must not load a decoder.
     from PIL import Image
 
@@ -85,7 +88,7 @@ def _frames(medium: Medium, sees: Collection[str]) -> list[dict[str, Any]]:
         file = io.BytesIO()
         Image.fromarray(frame).save(file, format="JPEG", quality=90)
         out += [{"type": "text", "text": f"Frame at {seconds:.1f} s:"}, _image(file.getvalue(), "image/jpeg")]
-    if "audio" in sees and probe(medium.source).has_audio:
+    if sound and probe(medium.source).has_audio:
         out += [{"type": "text", "text": "The sound of the video:"}, _sound(medium)]
     return out
 
@@ -95,7 +98,9 @@ def _sound(medium: Medium) -> dict[str, Any]:
 
     from vidalign.video import read_audio
 
-    samples = np.round(read_audio(medium.source, rate=SOUND_RATE) * 32767).astype("<i2")
+    # A lossy codec overshoots.
+    loudness = np.clip(read_audio(medium.source, rate=SOUND_RATE), -1.0, 1.0)
+    samples = np.round(loudness * 32767).astype("<i2")
     file = io.BytesIO()
     with wave.open(file, "wb") as track:
         track.setnchannels(1)

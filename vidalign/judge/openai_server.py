@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import atexit
 import json
+import os
+from contextlib import suppress
 from typing import Any
 from urllib.request import getproxies_environment
 
@@ -16,10 +18,12 @@ import aiohttp
 
 import vidalign
 from vidalign.judge.failures import RequestFailed, reason_of, retry_after
+from vidalign.judge.redaction import redact
 from vidalign.judge.reply import Reply
 
 _LARGEST = 32 * 2**20  # bytes of an answer
 _sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+_inherited: list[dict[asyncio.AbstractEventLoop, aiohttp.ClientSession]] = []
 
 
 async def complete(api_base: str, key: str | None, body: bytes) -> Reply:
@@ -37,24 +41,31 @@ async def complete(api_base: str, key: str | None, body: bytes) -> Reply:
     headers = {"User-Agent": f"vidalign/{vidalign.__version__}", "Content-Type": "application/json"}
     if key:
         headers["Authorization"] = f"Bearer {key}"
+    failed: RequestFailed | None = None
     try:
         # Not followed: a redirect would take the key to another host.
         async with _session().post(url, data=body, headers=headers, allow_redirects=False) as response:
             content = await _read(response)
             status, answered = response.status, response.headers
-    except aiohttp.ClientPayloadError as error:
-        raise RequestFailed("connection", f"the answer broke off: {error}") from None
-    except (aiohttp.ClientError, OSError) as error:
-        raise RequestFailed("connection", f"{type(error).__name__}: {error}") from None
+    except aiohttp.ClientConnectorError as error:
+        failed = RequestFailed("connection", _told(error))
+    # ValueError: what cannot be put into a request, such as a second Authorization from a .netrc.
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        failed = RequestFailed("connection", _told(error), sent=True)
+    # Raised here, so that it does not carry the library's exception, which holds the headers.
+    if failed is not None:
+        raise failed
     if status != 200:
-        message = content[:2000].decode("utf-8", "replace")
-        reason = reason_of(status, message) if status >= 400 else "not_found"
-        raise RequestFailed(reason, message, status=status, retry_after=retry_after(answered))
+        message = redact(content.decode("utf-8", "replace"))[:2000]
+        reason = reason_of(status, message) if status >= 400 else "bad_body" if status < 300 else "not_found"
+        raise RequestFailed(
+            reason, message, status=status, retry_after=retry_after(answered), sent=status < 300
+        )
     try:
         return reply_of(json.loads(content))
     except (ValueError, RecursionError):
-        start = content[:200].decode("utf-8", "replace")
-        raise RequestFailed("bad_body", f"not a chat completion: {start!r}", status=status) from None
+        start = redact(content.decode("utf-8", "replace"))[:200]
+    raise RequestFailed("bad_body", f"not a chat completion: {start!r}", status=status, sent=True)
 
 
 def reply_of(answer: Any) -> Reply:
@@ -66,7 +77,8 @@ def reply_of(answer: Any) -> Reply:
     except (TypeError, KeyError, IndexError, AttributeError):
         raise ValueError("no choices with a message") from None
     if isinstance(text, list):
-        text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
+        parts = [part.get("text") for part in text if isinstance(part, dict)]
+        text = "".join(part for part in parts if isinstance(part, str))
     if text is not None and not isinstance(text, str):
         raise ValueError("the message's content is no text")
     usage = answer.get("usage")
@@ -79,8 +91,13 @@ def reply_of(answer: Any) -> Reply:
     )
 
 
+def _told(error: Exception) -> str:
+    return redact(f"{type(error).__name__}: {error}")
+
+
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    """A number of tokens; 0 for what cannot be one."""
+    return value if type(value) is int and 0 < value < 2**53 else 0
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -88,7 +105,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         content += chunk
         if len(content) > _LARGEST:
-            raise RequestFailed("bad_body", f"the answer is larger than {_LARGEST} bytes")
+            raise RequestFailed("bad_body", f"the answer is larger than {_LARGEST} bytes", sent=True)
     return bytes(content)
 
 
@@ -109,5 +126,15 @@ def _session() -> aiohttp.ClientSession:
 @atexit.register
 def _close() -> None:
     for loop, session in _sessions.items():
-        if loop.is_running():  # in this process, and not only in the one that it was forked from
+        with suppress(TimeoutError):
             asyncio.run_coroutine_threadsafe(session.close(), loop).result(timeout=5)
+
+
+def _forget() -> None:
+    # A forked child has no thread that runs these loops, and must not close the connections of its parent.
+    _inherited.append(dict(_sessions))
+    _sessions.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -52,7 +52,9 @@ def person(description: str) -> Person:
     numbers: set[str] = set()
     classes: dict[str, str] = {}
     head, owner = True, False
+    before = ""
     for token in tokens:
+        last, before = before, token.word
         word, place = token.word, kind(token.word)
         owner = owner or place == "Z"
         # "the man next to the woman", "a boy wearing": what is said of the one who is meant ends here.
@@ -61,7 +63,8 @@ def person(description: str) -> Person:
             continue
         known = _OF_WORD.get(word, frozenset())
         number = _ORDINALS.get(word, stem(word))
-        if number.isdigit() and word != "one":
+        # "speaker one", but not "the tall one".
+        if number.isdigit() and (word != "one" or last in _EMPTY or last in _OF_WORD):
             numbers.add(number)
         elif head and known:
             if owner:  # "the woman's son"

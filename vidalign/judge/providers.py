@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from vidalign.judge.failures import RequestFailed, reason_of, retry_after
 from vidalign.judge.openai_server import reply_of
+from vidalign.judge.redaction import KeyFilter, redact
 from vidalign.judge.reply import Reply
+
+
+_KEY_FILTER = KeyFilter()
+# Those that come with the first connection.
+_LOGGERS = tuple(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks"))
 
 
 async def library() -> Any:
@@ -24,6 +31,10 @@ def _import() -> Any:
 
     litellm.suppress_debug_info = True
     litellm.telemetry = False
+    # Below a root logger at DEBUG these log URLs, headers and answers.
+    for name in {*_LOGGERS, *logging.root.manager.loggerDict}:
+        if name.startswith(("LiteLLM", "openai", "httpx", "httpcore", "aiohttp", "asyncio")):
+            logging.getLogger(name).addFilter(_KEY_FILTER)  # which does nothing the second time
     return litellm
 
 
@@ -48,19 +59,20 @@ async def complete(
             **body,
         )
         reply = reply_of(response.model_dump())
-    except ValueError as error:
-        raise RequestFailed("bad_body", str(error)) from None
-    except (
-        Exception
-    ) as error:  # litellm raises its own, openai's and httpx's errors, and what its adapters stumble over
-        raise _failure(litellm, error) from None
-    cost = getattr(response, "_hidden_params", {}).get("response_cost")
-    return Reply(reply.text, reply.finish, reply.input_tokens, reply.output_tokens, cost or None)
+        cost = getattr(response, "_hidden_params", {}).get("response_cost")
+        return Reply(reply.text, reply.finish, reply.input_tokens, reply.output_tokens, cost or None)
+    # litellm raises its own, openai's and httpx's errors, and what its adapters stumble over.
+    except Exception as error:
+        failed = _failure(litellm, error)
+    # Raised here, so that it does not carry the library's exception, which may hold a key.
+    raise failed
 
 
 def _failure(litellm: Any, error: Exception) -> RequestFailed:
-    status, message = getattr(error, "status_code", None), str(error)
-    if isinstance(error, litellm.ContextWindowExceededError):
+    status, message = getattr(error, "status_code", None), redact(str(error))
+    if isinstance(error, ValueError):
+        reason = "bad_body"
+    elif isinstance(error, litellm.ContextWindowExceededError):
         reason = "context_window"
     elif isinstance(error, litellm.ContentPolicyViolationError):
         reason = "content_policy"
@@ -80,6 +92,7 @@ def _failure(litellm: Any, error: Exception) -> RequestFailed:
         f"{type(error).__name__}: {message}",
         status=status if isinstance(status, int) else None,
         retry_after=retry_after(headers or {}),
+        sent=reason in ("timeout", "connection", "bad_body"),
     )
 
 
@@ -107,3 +120,12 @@ async def abilities(model: str) -> tuple[bool, frozenset[str]]:
 async def known(prefix: str) -> bool:
     """Whether litellm has a provider of that name."""
     return prefix in {str(getattr(name, "value", name)) for name in (await library()).provider_list}
+
+
+async def provider(model: str, api_base: str | None) -> str | None:
+    """litellm's name of a model's provider; None where it knows none."""
+    litellm = await library()
+    try:
+        return str(litellm.get_llm_provider(model, api_base=api_base)[1])
+    except litellm.BadRequestError:
+        return None

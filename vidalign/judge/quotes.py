@@ -11,7 +11,7 @@ _LONGEST = 2000
 _QUOTED = regex.compile(
     rf"""
       (?<![\p{{L}}\p{{N}}])["＂]([^"＂\n]{{1,{_LONGEST}}})["＂]      # not the inches of 5"
-    | “([^“”\n]{{1,{_LONGEST}}})[”"]
+    | “([^“”\n]{{1,{_LONGEST}}})”
     | „([^„“”\n]{{1,{_LONGEST}}})[“”]
     | «([^«»\n]{{1,{_LONGEST}}})»
     | 「([^「」\n]{{1,{_LONGEST}}})」

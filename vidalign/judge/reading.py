@@ -64,7 +64,8 @@ def read(keypoint: str) -> Keypoint:
     parts = sentences(keypoint)
     tokens = [token for part in parts for token in part.tokens]
     quotes = any(t.quote for t in tokens) or any(speaks(t.word) or stem(t.word) in _WRITING for t in tokens)
-    view = view_of(Sentence(tuple(tokens), 0, 0, False), quotes)
+    sentence = Sentence(tuple(tokens), 0, 0, False)
+    view = view_of(sentence, quotes, meta_words(sentence))
     kept, gap = [], ""
     first = [token.word for token in view.tokens[:2]]
     exists = first[:1] == ["there"] and len(view.tokens) > 1 and view.tokens[1].kind == "C"
@@ -80,9 +81,13 @@ def read(keypoint: str) -> Keypoint:
     return Keypoint(tuple(kept), quotes, exists or len(kept) == 1, view.marks, view.meta)
 
 
-def view_of(sentence: Sentence, quoted: bool) -> View:
+def meta_words(sentence: Sentence) -> frozenset[str]:
+    """What in it speaks of judging, quoted or not."""
+    return frozenset(_META.findall(" ".join(token.word for token in sentence.tokens)))
+
+
+def view_of(sentence: Sentence, quoted: bool, meta: frozenset[str]) -> View:
     """quoted: with the words of quotations; without, each quotation is one token that nothing matches."""
-    text = " ".join(token.word for token in sentence.tokens)
     tokens: list[Token] = []
     for token in sentence.tokens:
         if quoted:
@@ -94,7 +99,7 @@ def view_of(sentence: Sentence, quoted: bool) -> View:
             tokens.append(token)
         elif not tokens or tokens[-1].quote != token.quote:
             tokens.append(Token("", "Q", False, token.quote, token.start, token.end))
-    view = View(tokens, sentence.asks, frozenset(_META.findall(text)))
+    view = View(tokens, sentence.asks, meta)
     previous = ""
     for index, token in enumerate(tokens):
         if token.word in NEGATIONS:

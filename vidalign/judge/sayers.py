@@ -52,7 +52,7 @@ def subject(text: str, tokens: Sequence[Token], verb: int) -> str | None:
     if finite is not None and (relative or (not chained and (bare or tokens[verb].word.endswith("ing")))):
         # "the man points to a sign saying", "she hears a boy shout"
         phrase = phrase[max((i for i, token in enumerate(phrase) if token.kind == "D"), default=finite + 1) :]
-    elif finite is not None:
+    elif finite is not None and chained:
         phrase = phrase[:finite]
     return named(text, phrase)
 
@@ -81,10 +81,10 @@ def inverted(tokens: Sequence[Token]) -> list[Token]:
     """The noun phrase after the verb: says the man in the hat."""
     phrase: list[Token] = []
     for token in tokens[: _LONGEST // 2]:
-        named = any(t.kind == "W" for t in phrase)
+        noun = any(t.kind == "W" for t in phrase)
         if (
             token.kind in ",:SATF"
-            or (named and token.word.endswith("ing"))
+            or (noun and token.word.endswith("ing"))
             or (not phrase and token.kind == "P")
         ):
             break
@@ -93,6 +93,7 @@ def inverted(tokens: Sequence[Token]) -> list[Token]:
 
 
 def named(text: str, phrase: Sequence[Token]) -> str | None:
+    """The phrase as the text has it; None if its noun is a sign or the like, which does not speak."""
     head = []
     for token in phrase:
         if token.kind in "PTR,":

@@ -37,7 +37,12 @@ class Pace:
         self._resume = max(self._resume, time.monotonic() + seconds)
 
     async def turn(self) -> None:
+        """Raises `RequestFailed` when a pause is longer than anybody waits: sending earlier would be no help."""
         while (wait := max(self._resume, self._next) - time.monotonic()) > 0:
+            if (pause := self._resume - time.monotonic()) > _LONGEST_PAUSE:
+                raise RequestFailed(
+                    "rate_limited", f"the server asks for no request in the next {pause:.0f} s", retry_after=pause
+                )
             # Those that wait for the end of a pause do not all start at once.
             await asyncio.sleep(wait + random.uniform(0, 0.05) * (self._resume > self._next))
         self._next = max(time.monotonic(), self._next) + self._interval
@@ -60,7 +65,7 @@ class Sending:
     def __init__(self, judge: LLMJudge) -> None:
         self.judge, self.ledger = judge, judge.ledger
         # `accelerate launch` sets these; its processes ask as many questions each.
-        processes, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+        processes, rank = int(os.environ.get("WORLD_SIZE") or 1), int(os.environ.get("RANK") or 0)
         calls, dollars, pace = judge.max_calls, judge.max_dollars, judge.requests_per_minute
         self.budget = Budget(
             None if calls is None else calls // processes + (rank < calls % processes),
@@ -71,6 +76,7 @@ class Sending:
         self.lane = Lane()
         self.settled = asyncio.Event()
         self.direct = False
+        self.provider: str | None = None  # litellm's name of it
         self.structured = judge.structured
         self.price: tuple[float, float] | None = None  # dollars a token, in and out
         self._prepared: asyncio.Task[None] | None = None
@@ -105,7 +111,7 @@ class Sending:
         except RequestFailed as error:
             if not error.hopeless:
                 raise
-            message = redact(str(error)[:500], self.key_names())
+            message = redact(str(error))[:500]
             raise JudgeError(
                 f"{self.judge.model} cannot be asked: {message}. Check the model's name, api_base, and the key in the "
                 f"environment ({' or '.join(self.key_names())})"
@@ -116,8 +122,8 @@ class Sending:
         if self.judge.api_key_env:
             return [self.judge.api_key_env]
         prefix, slash, _ = self.judge.model.partition("/")
-        own = f"{prefix.upper()}_API_KEY" if slash and prefix.isidentifier() else "OPENAI_API_KEY"
-        return [_KEY_ENV, own]
+        own = self.provider or (prefix if slash and prefix.isidentifier() else "openai")
+        return [_KEY_ENV, f"{own.upper()}_API_KEY"]
 
     async def takes_files(self) -> bool:
         """Whether a video goes as litellm's `file` part; OpenAI-compatible servers take `video_url`."""
@@ -127,39 +133,44 @@ class Sending:
     # Retries
 
     async def _retried(self, body: Mapping[str, Any]) -> Reply:
-        encoded = json.dumps(body, ensure_ascii=False).encode() if self.direct else None
+        encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace") if self.direct else None
         failures = 0
         while True:
             try:
                 return await self._attempt(body, encoded)
             except RequestFailed as error:
-                if not error.passing or failures == self.judge.max_retries:
+                if error.retry_after is not None and error.reason == "rate_limited":
+                    # The limit is the account's, not this request's.
+                    self.pace.pause(error.retry_after)
+                too_long = (error.retry_after or 0) > _LONGEST_PAUSE
+                if not error.passing or failures == self.judge.max_retries or too_long:
                     raise
                 failures += 1
                 self.ledger.retries[error.reason] += 1
                 wait = backoff(failures)
                 if error.retry_after is not None:
-                    asked = min(error.retry_after, _LONGEST_PAUSE)
-                    wait = asked + min(wait, 1.0)
-                    if error.reason == "rate_limited":
-                        # The limit is the account's, not this request's.
-                        self.pace.pause(asked)
+                    wait = error.retry_after + min(wait, 1.0)
                 await asyncio.sleep(wait)
 
     async def _attempt(self, body: Mapping[str, Any], encoded: bytes | None) -> Reply:
         async with self.slots:
-            await self.pace.turn()
-            worst = await self._reserve(body)
-            self.budget.calls += 1
-            self.budget.under_way += 1
-            self.ledger.calls += 1
+            worst, unpaid = await self._reserve(body), True
             try:
+                await self.pace.turn()
+                self.ledger.calls += 1
+                unpaid = False
                 async with asyncio.timeout(self.judge.timeout):
                     reply = await self._send(body, encoded)
-                self._book(reply)
+                self._book(reply, worst)
             except TimeoutError:
-                raise RequestFailed("timeout", f"no answer in {self.judge.timeout} s") from None
+                self.budget.dollars += worst
+                raise RequestFailed("timeout", f"no answer in {self.judge.timeout} s", sent=True) from None
+            except RequestFailed as error:
+                # What a model has worked on is paid for, whether or not its answer arrives.
+                self.budget.dollars += worst * error.sent
+                raise
             finally:
+                self.budget.calls -= unpaid
                 self.budget.under_way -= 1
                 self.budget.reserved -= worst
                 self.settled.set()
@@ -171,25 +182,30 @@ class Sending:
         judge = self.judge
         if encoded is not None:
             assert judge.api_base is not None
-            key = next((os.environ[name] for name in self.key_names() if os.environ.get(name)), None)
+            key = next(filter(None, map(self._key, self.key_names())), None)
             return await openai_server.complete(judge.api_base, key, encoded)
-        key = os.environ.get(self.key_names()[0]) or None  # litellm finds a provider's own
+        key = self._key(self.key_names()[0])  # litellm finds a provider's own
         return await providers.complete(judge.model, judge.api_base, key, body, judge.timeout)
+
+    def _key(self, name: str) -> str | None:
+        # Files and shells leave a line's end behind.
+        key = os.environ.get(name, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise JudgeError(f"the key in {name} holds characters that no key has, such as a line's end; set it again")
+        return key or None
 
     # Money
 
     async def _reserve(self, body: Mapping[str, Any]) -> float:
-        """Sets the worst case of a request aside, in dollars; waits for others to settle if it does not fit beside them."""
-        if (spent := self.budget.spent()) is not None:
-            raise self._exceeded(spent)
-        if self.price is None or self.budget.max_dollars is None:
-            return 0.0
-        # No tokenizer makes more tokens than there are bytes.
-        size = sum(
-            len(json.dumps(message["content"], ensure_ascii=False).encode()) for message in body["messages"]
-        )
-        worst = size * self.price[0] + self.judge.max_tokens * self.price[1]
-        while not self.budget.fits(worst):
+        """Sets a call and its worst case aside, in dollars; waits for others to settle if it does not fit beside them."""
+        worst = 0.0
+        if self.price is not None and self.budget.max_dollars is not None:
+            worst = _size(body) * self.price[0] + self.judge.max_tokens * self.price[1]
+        while True:
+            if (spent := self.budget.spent()) is not None:
+                raise self._exceeded(spent)
+            if self.budget.fits(worst):
+                break
             if self.budget.under_way == 0:
                 raise self._exceeded(
                     f"${self.budget.dollars:.4f} of ${self.budget.max_dollars:.4f} are spent (max_dollars), and the next "
@@ -197,6 +213,8 @@ class Sending:
                 )
             self.settled.clear()
             await self.settled.wait()
+        self.budget.calls += 1
+        self.budget.under_way += 1
         self.budget.reserved += worst
         return worst
 
@@ -206,15 +224,16 @@ class Sending:
             f"raise the budget and start again, and nothing is paid for twice. {self.ledger}"
         )
 
-    def _book(self, reply: Reply) -> None:
+    def _book(self, reply: Reply, worst: float) -> None:
         dollars = reply.dollars
-        if self.price is not None:
+        if self.price is not None and reply.input_tokens + reply.output_tokens:
             dollars = reply.input_tokens * self.price[0] + reply.output_tokens * self.price[1]
         self.ledger.input_tokens += reply.input_tokens
         self.ledger.output_tokens += reply.output_tokens
         self.ledger.dollars += dollars or 0.0
-        self.budget.dollars += dollars or 0.0
         self.ledger.unpriced += dollars is None
+        # Of a server that does not count its tokens, the worst is believed.
+        self.budget.dollars += worst if dollars is None else dollars
 
     # What is found out once
 
@@ -229,6 +248,13 @@ class Sending:
         self.direct = judge.api_base is not None and (
             not slash or prefix in _OPENAI_PREFIXES or not await providers.known(prefix)
         )
+        if not self.direct:
+            self.provider = await providers.provider(judge.model, judge.api_base)
+            if self.provider is None:
+                raise JudgeError(
+                    f"litellm knows no provider of {judge.model!r}; name it as litellm does, such as 'openai/gpt-4.1', or set "
+                    "api_base to a server that has it"
+                )
         if self.structured is None:
             # A server of one's own is tried with the schema, and remembered if it does not take it.
             self.structured = True if self.direct else (await providers.abilities(judge.model))[0]
@@ -241,6 +267,16 @@ class Sending:
                     f"max_dollars is set, but no price is known for {judge.model!r}; set price to the dollars for a million "
                     "tokens (input, output), or max_calls instead"
                 )
+
+
+def _size(body: Mapping[str, Any]) -> int:
+    """Most tokens that a request's text can have: no tokenizer makes more of them than there are bytes."""
+    texts: list[Any] = [body.get("response_format"), body.get("tools")]
+    for message in body["messages"]:
+        content = message["content"]
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        texts += [part["text"] for part in parts if part["type"] == "text"]
+    return sum(len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) for text in texts if text)
 
 
 def backoff(failures: int) -> float:

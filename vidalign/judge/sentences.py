@@ -46,12 +46,16 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True)
 class Sentence:
-    """start, end: the place in the text, without the end mark. asks: whether it ends in a question mark."""
+    """start, end: the place in the text, without the end mark. asks: whether it ends in a question mark.
+
+    after: the end marks and line ends between it and the sentence before.
+    """
 
     tokens: tuple[Token, ...]
     start: int
     end: int
     asks: bool
+    after: str = ""
 
 
 def sentences(text: str) -> list[Sentence]:
@@ -63,13 +67,16 @@ def sentences(text: str) -> list[Sentence]:
     number, span = next(spans, (0, None))
     found: list[Sentence] = []
     tokens: list[Token] = []
+    marks: list[str] = []
     joint = False
 
     def close(mark: str) -> None:
-        nonlocal tokens
+        nonlocal tokens, marks
         if tokens:
-            found.append(Sentence(tuple(tokens), tokens[0].start, tokens[-1].end, mark in ("?", "？")))
-        tokens = []
+            asks = mark in ("?", "？")
+            found.append(Sentence(tuple(tokens), tokens[0].start, tokens[-1].end, asks, "".join(marks)))
+            tokens, marks = [], []
+        marks.append(mark)
 
     for match in _TOKEN.finditer(text):
         start, end, piece = match.start(), match.end(), match.group()

@@ -168,7 +168,8 @@ def _verbs(tokens: Sequence[Token]) -> list[tuple[int, bool]]:
         if noun:
             continue
         if stem(token.word) == "call":
-            found.append((place, after == "out"))
+            # "a dog called "Rex"", "he calls it "Rex"" are names; "he calls, "Wait"" is not.
+            found.append((place, after in ("out", ",", ":") or (not after and token.word != "called")))
         elif stem(token.word) in _WRITES:
             found.append((place, stem(token.word) == "read" and after in ("aloud", "out")))
         elif speaks(token.word):

@@ -27,7 +27,7 @@ from functools import lru_cache
 import regex
 
 from vidalign.judge.lexicon import DIRECTIONS, NEGATIONS, inflected, reports, stem, word_set
-from vidalign.judge.reading import Keypoint, View, read, view_of
+from vidalign.judge.reading import Keypoint, View, meta_words, read, view_of
 from vidalign.judge.sentences import Sentence, Token, sentences
 
 MAX_WORDS = 200
@@ -54,10 +54,12 @@ def stated(caption: str, keypoints: Sequence[str]) -> list[bool]:
 class _Text:
     def __init__(self, caption: str) -> None:
         # What is repeated is stated once.
-        unlike = {_told(s): s for s in reversed(sentences(caption)) if len(s.tokens) <= MAX_WORDS}
-        kept = list(reversed(unlike.values()))
+        unlike = {_told(sentence, meta): (sentence, meta) for sentence, meta in reversed(_addressed(caption))}
+        kept = [item for item in reversed(unlike.values()) if len(item[0].tokens) <= MAX_WORDS]
         # With the words of quotations and without.
-        self.views = {quoted: [view_of(sentence, quoted) for sentence in kept] for quoted in (True, False)}
+        self.views = {
+            quoted: [view_of(sentence, quoted, meta) for sentence, meta in kept] for quoted in (True, False)
+        }
         self.where = {quoted: _where(views) for quoted, views in self.views.items()}
 
     def states(self, keypoint: Keypoint) -> bool:
@@ -77,8 +79,28 @@ class _Text:
         return found
 
 
-def _told(sentence: Sentence) -> tuple[object, ...]:
+def _addressed(caption: str) -> list[tuple[Sentence, frozenset[str]]]:
+    """The sentences, with the words in them that speak of judging.
+
+    Such words hold for what a semicolon or a colon at the line's end ties to them: "The keypoints are: one; another".
+    """
+    found: list[tuple[Sentence, frozenset[str]]] = []
+    listed = False
+    for sentence in sentences(caption):
+        meta = meta_words(sentence)
+        if found:
+            before, carried = found[-1]
+            line = "\n" in sentence.after and "\n\n" not in sentence.after
+            listed = line and (listed or before.tokens[-1].kind == ":")
+            if listed or sentence.after in (";", "；"):
+                meta |= carried
+        found.append((sentence, meta))
+    return found
+
+
+def _told(sentence: Sentence, meta: frozenset[str]) -> tuple[object, ...]:
     return (
+        meta,
         sentence.asks,
         *((token.word, token.kind, token.joined, bool(token.quote)) for token in sentence.tokens),
     )
@@ -142,7 +164,7 @@ def _step(keypoint: Keypoint, index: int, tokens: list[Token], at: int, place: i
     if bare == wanted or (bare == wanted.replace("D", "")) or (bare == "D" and wanted == "" and before):
         return False
     if token.word in DIRECTIONS:
-        if _full(_TOWARDS, gap) and set(word.gap) <= set("TD"):
+        if set(word.gap) <= set("TD") and (_full(_TOWARDS, gap) or not bare):
             return False
     elif article and _full(_MODIFIED, gap) and set(word.gap) <= set("CD"):
         return False
@@ -256,7 +278,7 @@ def _isolated(tokens: list[Token], start: int, last: int) -> bool:
 def _denied(keypoint: Keypoint, view: View) -> bool:
     """Whether the sentence would state the keypoint without its negation, which stands in it or right before it."""
     rest = [(place, token) for place, token in enumerate(view.tokens) if token.word not in NEGATIONS]
-    plain = view_of(Sentence(tuple(token for _, token in rest), 0, 0, False), keypoint.quotes)
+    plain = view_of(Sentence(tuple(token for _, token in rest), 0, 0, False), keypoint.quotes, view.meta)
     if len(plain.tokens) != len(rest) or (found := _match(keypoint, plain, lax=True)) is None:
         return False
     first, last = rest[found[0]][0], rest[found[1]][0]

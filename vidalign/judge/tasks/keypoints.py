@@ -70,7 +70,7 @@ def read(answer: Any) -> list[Keypoint]:
     for row in rows:
         if (
             not isinstance(row, dict)
-            or row.get("dimension") not in DIMENSIONS
+            or row.get("dimension") not in list(DIMENSIONS)
             or not isinstance(row.get("text"), str)
         ):
             raise Unusable("wrong_type", f"a keypoint is {row!r:.80}, not a dimension and a text")
