@@ -53,7 +53,8 @@ class Request:
 @dataclass
 class JudgeServer:
     """`behave(number, body)` says what request `number` (from 0) gets: a string (the answer's text), a dict (the body of a
-    200), a web.Response, an exception class to drop the connection with, or bytes to send half of before it drops."""
+    200), a web.Response, an exception class to drop the connection with, bytes to send half of before it drops, or an async
+    function of aiohttp's request that answers it."""
 
     behave: object = staticmethod(lambda number, body: all_true(body))
     delay: float = 0.0
@@ -70,7 +71,7 @@ class JudgeServer:
             app = web.Application(client_max_size=2**28)
             app.router.add_post("/v1/chat/completions", self._answer)
             app.router.add_post("/v1/messages", self._anthropic)
-            self.runner = web.AppRunner(app)
+            self.runner = web.AppRunner(app, shutdown_timeout=0.1)
             self.loop.run_until_complete(self.runner.setup())
             site = web.TCPSite(self.runner, "127.0.0.1", 0)
             self.loop.run_until_complete(site.start())
@@ -117,7 +118,7 @@ class JudgeServer:
         if isinstance(what, type):
             request.transport.abort()
             raise what
-        return what
+        return await what(request) if callable(what) else what
 
     async def _anthropic(self, request):
         """Anthropic's protocol: a provider that is not OpenAI."""
