@@ -1,1 +1,1 @@
-"""From what is on disk to training data: each file builds one kind of rows, and can be stopped and gone on with."""
+"""From what is on disk to training data: one file a kind of rows. A build can be stopped and gone on with."""

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -50,10 +50,10 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """The exit code: 0; 1 if rows are missing or the judge gave up; 2 if something has to be mended; 128 + the signal."""
+    """The exit code: 0; 1: rows are missing or the judge gave up; 2: the user has to mend it; 128 + signal."""
     from vidalign.build.journal import BuildError
     from vidalign.build.keypoints import MissingRows, build_keypoints
-        from vidalign.judge.ledger import JudgeError
+    from vidalign.judge.ledger import JudgeError
     from vidalign.rows import BadRows
 
     judge, code = None, 0
@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     except (MissingRows, JudgeError) as error:
         code = _say(error, str(error), 1)
     except KeyboardInterrupt as error:
+        _drop_requests()
         sent = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
         code = _say(error, f"stopped by {sent.name}", 128 + sent)
     if judge is not None and judge.ledger.asked:
@@ -90,6 +91,22 @@ def run(args: argparse.Namespace) -> int:
 def _say(error: BaseException, message: str, code: int) -> int:
     print("\n".join([f"vidalign: {message}", *getattr(error, "__notes__", [])]), file=sys.stderr)
     return code
+
+
+def _drop_requests() -> None:
+    """Ends the judge's requests whose asker is gone, which would else complain of the process's end."""
+    import asyncio
+
+    from vidalign.judge import background
+
+    async def drop() -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    with suppress(TimeoutError):
+        background.submit(drop()).result(timeout=5)
 
 
 def _left_out(missing: Mapping[int, str]) -> list[str]:

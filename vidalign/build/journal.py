@@ -1,8 +1,9 @@
 """The journal of a build: what is finished of it, in a file that a kill at any moment leaves usable.
 
-A line of settings, and then a line for each finished item in the order in which they were finished: its number, a hash of
-it, and its result, all as JSON. A line is with the operating system before the next item is begun, so that it outlives the
-process (not a power cut). The process that writes it holds a lock on it, which vanishes with the process.
+A line of settings, and then a line for each finished item in the order in which they were finished: its
+number, a hash of it, and its result, all as JSON. A line is with the operating system before the next item is
+begun, so that it outlives the process (not a power cut). Who writes holds a lock, which vanishes with
+the process.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,8 +32,8 @@ class BuildError(ValueError):
 class Journal:
     """An open and locked journal.
 
-    An item belongs to its result by its number and its hash, so items may be added at the end, and unfinished ones changed,
-    between two runs.
+    An item belongs to its result by its number and its hash, so items may be added at the end, and unfinished
+    ones changed, between two runs.
 
     Args:
         path: the journal; a new one is begun where there is none, or one without a whole line.
@@ -67,11 +69,16 @@ class Journal:
         """Finished items."""
         return len(self._places)
 
-    def __getitem__(self, index: int) -> Any:
+    def result(self, index: int) -> Any | None:
+        """None if the item is not finished."""
+        if index not in self._places:
+            return None
         self._file.seek(self._places[index])
         return json.loads(self._file.readline())["result"]
 
     def keep(self, index: int, item: Any, result: Any) -> None:
+        if not self._end:
+            self._write({"settings": self._settings})
         place = self._end
         self._write({"row": index, "hash": _hash(item), "result": result})
         self._places[index] = place
@@ -82,7 +89,9 @@ class Journal:
             return
         if remove:
             self.path.unlink()
-        self._file.close()
+        # What can fail here is the rest of a line whose write has failed before, and been reported.
+        with suppress(OSError):
+            self._file.close()
 
     def _locked(self) -> IO[bytes]:
         while True:
@@ -105,7 +114,7 @@ class Journal:
             file.close()
 
     def _load(self, items: Iterable[Any], restart: bool) -> bool:
-        """Whether nothing was there."""
+        """Whether there was nothing in it."""
         if restart:
             self._file.truncate(0)
         self._file.seek(0)
@@ -123,8 +132,6 @@ class Journal:
                 raise self._other(f"row {index} was another")
         if hashes and max(hashes) >= self.total:
             raise self._other(f"its row {max(hashes)} is finished, and there are only {self.total} rows")
-        if fresh:
-            self._write({"settings": self._settings})
         return fresh
 
     def _finished(self) -> dict[int, str]:
@@ -151,8 +158,8 @@ class Journal:
 
     def _other(self, why: str) -> BuildError:
         return BuildError(
-            f"{str(self.path)!r} was left by a build of something else: {why}. Start that one again, take another name for "
-            "the output, or give --restart to throw the journal away"
+            f"{str(self.path)!r} was left by a build of something else: {why}. Start that one again, take "
+            "another name for the output, or give --restart to throw the journal away"
         )
 
     def _write(self, entry: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Reference captions -> the columns that AVoCaDO's rewards read: the captions' keypoints (§3.2.2) and dialogue (§3.2.3)."""
+"""Reference captions -> the columns that AVoCaDO's rewards read: keypoints (§3.2.2) and dialogue (§3.2.3)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Built:
 
 
 class MissingRows(RuntimeError):
-    """The judge had no usable answer for some rows, so that no output was written. missing: their reasons, by number."""
+    """No output: the judge had no usable answer for some rows. missing: their reasons, by number."""
 
     def __init__(self, message: str, missing: Mapping[int, str]) -> None:
         super().__init__(message)
@@ -54,16 +54,16 @@ def build_keypoints(
     window: int | None = None,
     progress: bool = False,
 ) -> Built:
-    """Writes the rows in their order with `keypoints`, `keypoint_dimensions` and `dialogue` added, all else unchanged.
+    """Writes the rows in their order with `keypoints`, `keypoint_dimensions` and `dialogue`, else unchanged.
 
-    A build that was stopped, by whatever, goes on when it is called again: finished rows are kept in `OUTPUT.partial` and
-    not asked for again, with or without the judge's cache.
+    A build that was stopped, by whatever, goes on when it is called again: finished rows are kept in
+    `OUTPUT.partial` and not asked for again, with or without the judge's cache.
 
     Args:
         rows: a JSONL or Parquet file, or mappings that can be gone through more than once.
         output: the .jsonl or .parquet file to write. JSONL to Parquet holds all rows in memory.
         judge: default the environment's (`VIDALIGN_JUDGE`).
-        column: the column of the reference captions, strings or messages; default the first of `caption`, `completion`.
+        column: of the reference captions, strings or messages; default the first of `caption`, `completion`.
         dialogue: adds the dialogue as well, which is a second question a row.
         overwrite: replaces columns of these names that are there.
         restart: throws away what an earlier run left for this output.
@@ -74,8 +74,8 @@ def build_keypoints(
     Raises:
         BuildError: files, columns or an earlier run do not fit; before any question.
         BadRows: rows without a caption; before any question.
-        MissingRows: there is no usable answer for some rows, or for any with `allow_missing`; the next call asks for them
-            again.
+        MissingRows: there is no usable answer for some rows (with `allow_missing`: for all); the next call
+            asks for them again.
         JudgeError: no further question can be answered.
     """
     judge = judge if judge is not None else default_judge()
@@ -98,7 +98,8 @@ def build_keypoints(
         lost = [f"{q.task}: {a.reason}" for q, a in zip(questions, answers, strict=True) if a.value is None]
         if lost:
             raise Unfinished(", ".join(lost))
-        return _columns_of(*(answer.value for answer in answers))
+        values: list[Any] = [answer.value for answer in answers]
+        return _columns_of(*values)
 
     settings = {
         "build": "keypoints",
@@ -109,7 +110,7 @@ def build_keypoints(
     with Resumable(output, captions, settings, restart=restart) as build:
         missing = build.run(
             work,
-            window=window or 2 * getattr(judge, "max_concurrency", 32),
+            window=2 * getattr(judge, "max_concurrency", 32) if window is None else window,
             progress=progress,
             status=lambda: _status(judge),
         )
@@ -164,14 +165,15 @@ def _column_of(source: JsonRows | ParquetRows, column: str | None, added: list[s
     there = [name for name in added if name in columns]
     if there and not overwrite:
         raise BuildError(
-            f"{source.name} has {', '.join(there)} already; give --overwrite to replace what is there, or take the column out"
+            f"{source.name} has {', '.join(there)} already; give --overwrite to replace what is there, or "
+            "take the column out"
         )
     if column is None:
         column = next((name for name in DEFAULT_COLUMNS if name in columns or not columns), None)
     if column is None or (columns and column not in columns):
         wanted = repr(column) if column else " or ".join(DEFAULT_COLUMNS)
         raise BuildError(
-            f"{source.name} has no column {wanted}, only {', '.join(columns)}; name the captions' with --column"
+            f"{source.name} has no column {wanted}, only {', '.join(columns)}; name it with --column"
         )
     if column in added:
         raise BuildError(f"the column {column!r} is one of those that are added; rename the captions'")
@@ -198,7 +200,7 @@ def _storable(text: str) -> str:
 
 
 def _name_of(judge: Judge) -> dict[str, Any]:
-    """What answers depend on. Not `max_tokens`: one that was too small is raised to finish the rows that are missing."""
+    """What answers depend on. Not `max_tokens`: too small a one is raised to finish the missing rows."""
     params = dict(getattr(judge, "params", {}))
     name = getattr(judge, "model", type(judge).__name__)
     return {"model": name, "temperature": getattr(judge, "temperature", None), "params": params}
@@ -216,7 +218,7 @@ def _missing_message(name: str, missing: Mapping[int, str], build: Resumable) ->
         lines.append(f"  ... and {len(missing) - _SHOWN} more")
     if build.done:
         lines.append(
-            f"The others are kept in {str(build.journal)!r}: run the same again to ask for these only, or give "
-            "--allow-missing to leave them out."
+            f"The others are kept in {str(build.journal)!r}: run the same again to ask for these only, or "
+            "give --allow-missing to leave them out."
         )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""A build that can be killed at any moment and goes on where it was, and whose output appears whole once all is done."""
+"""A build that can be killed at any moment and goes on where it was, and whose output appears whole."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Resumable:
         restart: throws away what an earlier run left, the journal or the output.
 
     Raises:
-        BuildError: on entering, if another process builds the same, the output is there already, or the journal belongs to
-            other items or settings.
+        BuildError: on entering, if another process builds the same, the output is there already, or the
+            journal belongs to other items or settings.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Resumable:
     ) -> None:
         # Of a link its target is written, and two names of one file have one journal.
         self.output = Path(os.path.realpath(os.path.expanduser(output)))
+        self.journal = self.output.with_name(self.output.name + ".partial")
         self._items, self._settings, self._restart = items, settings, restart
         self._journal: Journal
 
@@ -60,13 +61,12 @@ class Resumable:
             raise BuildError(f"the folder {str(self.output.parent)!r} does not exist; make it first")
         if self.output.is_dir():
             raise BuildError(f"{str(self.output)!r} is a folder; name a file")
-        path = self.output.with_name(self.output.name + ".partial")
-        self._journal = Journal(path, self._items, self._settings, restart=self._restart)
-        # With a journal the process ended before it could remove it: the output is written again, without any work.
+        self._journal = Journal(self.journal, self._items, self._settings, restart=self._restart)
+        # With a journal, a process was killed before it could remove it: the output is written again.
         if self._journal.fresh and self.output.exists() and not self._restart:
             self._journal.close(remove=True)
             raise BuildError(
-                f"{str(self.output)!r} is there already; take another name, or give --restart to build it anew"
+                f"{str(self.output)!r} is there already; take another name, or give --restart to build anew"
             )
         return self
 
@@ -89,13 +89,13 @@ class Resumable:
         if not self.done:
             return "Nothing was finished yet."
         return (
-            f"{self.done} of {self.total} rows are finished and kept in {str(self._journal.path)!r}: start the same again "
-            "(without --restart), and it goes on from there."
+            f"{self.done} of {self.total} rows are finished and kept in {str(self.journal)!r}: start the "
+            "same again (without --restart), and it goes on from there."
         )
 
     def result(self, index: int) -> Any | None:
         """The result of an item; None if it has none."""
-        return self._journal[index] if index in self._journal else None
+        return self._journal.result(index)
 
     def run(
         self,
@@ -105,10 +105,10 @@ class Resumable:
         progress: bool = False,
         status: Callable[[], Mapping[str, Any]] = dict,
     ) -> dict[int, str]:
-        """Works on all items without a result, up to `window` at once. Blocks, also inside a running event loop.
+        """Works on all items without a result, up to `window` at once. Blocks, also in a running event loop.
 
         Args:
-            work: an item -> its result, as JSON; in the judge's event loop. Raises `Unfinished` where there is none.
+            work: an item -> its result, as JSON; in the judge's event loop. Raises `Unfinished` for none.
             window: items under way at once, ≥ 1.
             progress: shows a bar on stderr.
             status: what else the bar shows.
@@ -117,8 +117,8 @@ class Resumable:
             The reasons of the items that have no result, by number.
 
         Raises:
-            Whatever else `work` raises: no item is begun after it, and those under way end. Such an error, and a
-            KeyboardInterrupt, which does not wait for them, carry `state` as a note.
+            Whatever else `work` raises: no item is begun after it, and those under way end. Such an error,
+            and a KeyboardInterrupt, which does not wait for them, carry `state` as a note.
         """
         from tqdm import tqdm
 
@@ -141,7 +141,7 @@ class Resumable:
             raise
 
     def finish(self, write: Callable[[Path], None]) -> None:
-        """Puts the output in its place, whole, and removes the journal. `write` writes it to the path that it gets."""
+        """Puts the output in its place and removes the journal. `write` writes it to the path it gets."""
         whole = self.output.with_name(self.output.name + ".writing")
         try:
             write(whole)

@@ -1,7 +1,7 @@
-"""Rows from JSONL or Parquet, and the same rows with further columns to JSONL or Parquet. All else in them stays as it is.
+"""Rows from JSONL or Parquet, and the same rows with further columns to either; all else stays as it is.
 
-JSONL goes by the standard library, since typed readers change what they read: a text that looks like a date becomes one.
-Imports pyarrow for Parquet only.
+JSONL goes by the standard library, since typed readers change what they read: a text that looks like a date
+becomes one. Imports pyarrow for Parquet only.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class JsonRows:
 
     def __init__(self, rows: str | os.PathLike[str] | Iterable[Mapping[str, Any]]) -> None:
         self._path = Path(rows) if isinstance(rows, (str, os.PathLike)) else None
+        if self._path is None and iter(rows) is rows:  # type: ignore[arg-type]
+            raise BuildError("the rows can be gone through only once; make a list of them")
         self._rows = rows
         self._version = _version(self._path)
         self.name = str(self._path) if self._path else "rows"
@@ -69,10 +71,9 @@ class JsonRows:
     def values(self, column: str) -> Iterator[Any]:
         return (row.get(column) for row in self)
 
-    def write_jsonl(self, path: Path, added: Added) -> int:
-        count = _write_jsonl(path, self, added)
+    def write_jsonl(self, path: Path, added: Added) -> None:
+        _write_jsonl(path, self, added)
         _check(self.name, self._path, self._version)
-        return count
 
     def check_jsonl(self) -> None:
         """Raises BuildError if a row cannot be written as JSON."""
@@ -82,7 +83,7 @@ class JsonRows:
                     json.dumps(value)
                 except (TypeError, ValueError) as error:
                     raise BuildError(
-                        f"{self.name}: row {index}: {column}: {error}; take it out, or name the output .parquet"
+                        f"{self.name}: row {index}: {column}: {error}; drop it, or name the output .parquet"
                     ) from None
 
     def to_parquet(self) -> ParquetRows:
@@ -95,7 +96,7 @@ class JsonRows:
         import pyarrow.parquet as pq
 
         rows, columns, buffer = list(self), {}, io.BytesIO()
-        for name in self.columns():
+        for name in dict.fromkeys(name for row in rows for name in row):
             try:
                 columns[name] = pa.array([row.get(name) for row in rows])
                 pq.write_table(pa.table({name: columns[name]}), io.BytesIO())
@@ -140,24 +141,23 @@ class ParquetRows:
         for field in self._file.schema_arrow:
             if not _is_json(field.type):
                 raise BuildError(
-                    f"{self.name}: column {field.name!r} is of type {field.type}, which JSON does not have; name the output "
-                    ".parquet"
+                    f"{self.name}: column {field.name!r} is of type {field.type}, which JSON does not have; "
+                    "name the output .parquet"
                 )
 
-    def write_jsonl(self, path: Path, added: Added) -> int:
+    def write_jsonl(self, path: Path, added: Added) -> None:
         rows = (row for batch in self._file.iter_batches(_BATCH) for row in batch.to_pylist())
-        count = _write_jsonl(path, rows, added)
+        _write_jsonl(path, rows, added)
         _check(self.name, self._path, self._version)
-        return count
 
-    def write_parquet(self, path: Path, added: Added, examples: Mapping[str, Any]) -> int:
+    def write_parquet(self, path: Path, added: Added, examples: Mapping[str, Any]) -> None:
         """`examples`: a value for each column that is added, of which its type is taken."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         types = {name: pa.array([value]).type for name, value in examples.items()}
         writer: pq.ParquetWriter | None = None
-        begin = count = 0
+        begin = 0
         for table in self._groups():
             further = [added(index) for index in range(begin, begin + table.num_rows)]
             begin += table.num_rows
@@ -170,11 +170,9 @@ class ParquetRows:
                     table = table.append_column(name, column)
             writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table)
-            count += table.num_rows
         assert writer is not None
         writer.close()
         _check(self.name, self._path, self._version)
-        return count
 
     def _groups(self) -> Iterator[pa.Table]:
         if not self._file.num_row_groups:
@@ -208,14 +206,11 @@ def ending_of(path: str | os.PathLike[str]) -> str:
     return ending
 
 
-def _write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]], added: Added) -> int:
-    count = 0
+def _write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]], added: Added) -> None:
     with open(path, "wb") as file:
         for index, row in enumerate(rows):
             if (further := added(index)) is not None:
                 file.write(_line({**row, **further}))
-                count += 1
-    return count
 
 
 def _line(row: Mapping[str, Any]) -> bytes:

@@ -16,9 +16,9 @@ from vidalign.judge.ledger import Ledger
 from vidalign.judge.question import Answer, Judge, Question
 
 T = TypeVar("T")
-_OWN = frozenset(
-    "model messages stream n response_format max_completion_tokens base_url num_retries drop_params".split()
-)
+_OWN = (
+    "model", "messages", "stream", "n", "response_format", "max_completion_tokens", "base_url", "num_retries", "drop_params"
+)  # fmt: skip
 # Names of parameters that carry a key, at any depth.
 _SECRET = re.compile(
     r'"([^"]*(?:api[-_ ]?key|authorization|headers|secret|password|credentials?|access[-_]?key(?:[-_]id)?'
@@ -103,7 +103,9 @@ class LLMJudge(Judge):
                 raise ValueError(f"{name}={getattr(self, name)}; it must be above 0")
         if unknown := set(self.sees or ()) - {"image", "audio", "video"}:
             raise ValueError(f"sees holds {', '.join(sorted(unknown))}; known are image, audio and video")
-        if self.price is not None and not (len(self.price) == 2 and all(dollars >= 0 for dollars in self.price)):
+        if self.price is not None and not (
+            len(self.price) == 2 and all(dollars >= 0 for dollars in self.price)
+        ):
             raise ValueError(f"price={self.price}; it is dollars for a million tokens of input and of output")
 
     def _check_address(self) -> None:

@@ -1,4 +1,4 @@
-"""The facts of a caption as short sentences, each with one of the keypoints' dimensions: its sentences and their clauses."""
+"""The facts of a caption, sentences and clauses of its own, each with one of the keypoints' dimensions."""
 
 from __future__ import annotations
 

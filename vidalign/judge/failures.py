@@ -90,7 +90,7 @@ def _until(date: str) -> float | None:
     try:
         then = email.utils.parsedate_to_datetime(date)
         # A date without a zone is in UTC, as all of HTTP's are.
-        then = then if then.tzinfo else then.replace(tzinfo=datetime.timezone.utc)
+        then = then if then.tzinfo else then.replace(tzinfo=datetime.UTC)
         return max(0.0, then.timestamp() - time.time())
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

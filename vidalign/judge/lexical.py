@@ -1,7 +1,7 @@
 """The judge without a model: fixed rules on words, offline and deterministic.
 
-It knows no synonyms and sees no video. Where a model may err either way it only misses: what it does not find stated in
-nearly the same words does not count. Its rules are in `statements`, `spoken`, `persons` and `facts`.
+It knows no synonyms and sees no video: what is not said in nearly the same words does not count, so it misses much of
+what a model finds. Its rules are in `statements`, `spoken`, `persons` and `facts`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""English words by what they do in a sentence, and the stem under which the inflections of a word are one word."""
+"""English words by what they do in a sentence, and the stem that the inflections of a word share."""
 
 from __future__ import annotations
 

@@ -8,7 +8,11 @@ from typing import Any
 
 from vidalign.judge.question import Unusable
 
-_THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?(</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+_LONGEST = 2**20  # characters
+_DEEPEST = 64  # levels; what is asked for here has four
+# What can be an object's beginning, or a thought's beginning or end.
+_MARK = re.compile(r'\{(?=\s*(?:["}]|\Z))|<(/?)(think|thinking|reasoning)>', re.IGNORECASE)
+_STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 _REFUSAL = re.compile(
     r"\b(?:i(?:'m| am)? (?:cannot|can't|can not|unable|won't|will not|not able)|i'm sorry|i apologi[sz]e|as an ai)\b",
     re.IGNORECASE,
@@ -18,61 +22,82 @@ _REFUSAL = re.compile(
 def json_object(text: str | None) -> dict[str, Any]:
     """The JSON object in an answer, also with prose, a code fence or a thought around it.
 
-    Nothing is repaired and nothing guessed: half an object is no answer, and of two that differ neither is.
+    Nothing is repaired and nothing guessed: half an object is no answer, and of two that differ neither is. Takes linear
+    time, whatever the text.
 
     Raises:
-        Unusable: "empty", "refusal", "truncated", "no_json" or "ambiguous".
+        Unusable: "empty", "too_long", "refusal", "truncated", "no_json" or "ambiguous".
     """
-    text = _THOUGHT.sub("", text or "").strip()
-    if not text:
-        raise Unusable("empty")
+    text = text or ""
+    if len(text) > _LONGEST:
+        raise Unusable("too_long", f"{len(text)} characters")
     found: list[dict[str, Any]] = []
-    position, cut = 0, False
-    decoder = json.JSONDecoder(parse_constant=_no_constant)
-    while (position := text.find("{", position)) >= 0:
-        try:
-            value, position = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError):
-            # An object that never closes: whatever stands inside it is a part, not the answer.
-            cut = cut or _unclosed(text, position)
-            if cut:
-                break
-            position += 1
-            continue
-        if value not in found:
-            found.append(value)
+    prose: list[str] = []
+    cut, position = False, 0
+    while mark := _MARK.search(text, position):
+        prose.append(text[position : mark.start()])
+        position = mark.end()
+        if mark[2] is None:
+            prose.append("{")
+            value, position, cut = _object(text, mark.start())
+            if value is not None and value not in found:
+                found.append(value)
+        elif mark[1]:
+            # Some servers leave out where the thought began: with the text.
+            found, prose = [], []
+        else:
+            end = re.compile(f"</{mark[2]}>", re.IGNORECASE).search(text, position)
+            position = end.end() if end else len(text)
+    said = "".join([*prose, text[position:]]).strip()
     if cut:
         raise Unusable("truncated", text[-80:])
     if len(found) > 1:
         raise Unusable("ambiguous", f"{len(found)} different objects")
-    if not found:
-        raise Unusable("refusal" if _REFUSAL.search(text) else "no_json", text[:80])
-    return found[0]
+    if found:
+        return found[0]
+    if not said:
+        raise Unusable("empty")
+    raise Unusable("refusal" if _REFUSAL.search(said.replace("\u2019", "'")) else "no_json", said[:80])
+
+
+def _object(text: str, start: int) -> tuple[dict[str, Any] | None, int, bool]:
+    """The object at `start` if it is one, where to go on behind it, and whether the text ends in its middle."""
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+        return (value if _shallow(value, _DEEPEST) else None), end, False
+    except Unusable:
+        raise
+    except (ValueError, RecursionError):
+        # What stands inside an object that is none is a part, not the answer.
+        closing = _closing(text, start)
+    return None, len(text) if closing is None else closing, closing is None
+
+
+def _closing(text: str, start: int) -> int | None:
+    """Where the brace at `start` is closed, as far as brackets and strings tell; None if it is not."""
+    depth = 0
+    for token in _STRING_OR_BRACKET.finditer(text, start):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token[0], 0)
+        if depth == 0:
+            return token.end()
+    return None
+
+
+def _shallow(value: Any, levels: int) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return not isinstance(value, list) or (levels > 0 and all(_shallow(item, levels - 1) for item in value))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs) and any(value[key] != other for key, other in pairs):
+        raise Unusable("ambiguous", "one key has two values")
+    return value
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _unclosed(text: str, start: int) -> bool:
-    """Whether the brace at `start` opens something like an object that the text ends in."""
-    if not re.match(r'\{\s*("|\Z)', text[start:]):
-        return False
-    depth, inside, escaped = 0, False, False
-    for character in text[start:]:
-        if inside:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                inside = False
-        elif character == '"':
-            inside = True
-        elif character in "{[":
-            depth += 1
-        elif character in "}]":
-            depth -= 1
-            if depth == 0:
-                return False
-    return True
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_once)

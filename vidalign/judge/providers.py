@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from vidalign.judge.failures import RequestFailed, reason_of, retry_after
@@ -13,8 +14,6 @@ from vidalign.judge.openai_server import reply_of
 from vidalign.judge.redaction import KeyFilter, redact
 from vidalign.judge.reply import Reply
 
-
-_KEY_FILTER = KeyFilter()
 # Those that come with the first connection.
 _LOGGERS = tuple(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks"))
 
@@ -24,6 +23,7 @@ async def library() -> Any:
     return await asyncio.to_thread(_import)
 
 
+@lru_cache
 def _import() -> Any:
     # Without it litellm asks the network for prices whenever it is imported, and dollars change from day to day.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
@@ -34,7 +34,7 @@ def _import() -> Any:
     # Below a root logger at DEBUG these log URLs, headers and answers.
     for name in {*_LOGGERS, *logging.root.manager.loggerDict}:
         if name.startswith(("LiteLLM", "openai", "httpx", "httpcore", "aiohttp", "asyncio")):
-            logging.getLogger(name).addFilter(_KEY_FILTER)  # which does nothing the second time
+            logging.getLogger(name).addFilter(KeyFilter())
     return litellm
 
 

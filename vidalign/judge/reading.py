@@ -1,4 +1,4 @@
-"""What a keypoint asks of a sentence, and what a sentence has to offer: words, and the marks of denial, doubt and address."""
+"""What a keypoint asks of a sentence and what a sentence offers: words, and marks of denial, doubt and address."""
 
 from __future__ import annotations
 

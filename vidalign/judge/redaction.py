@@ -52,7 +52,11 @@ def _forms(names: Iterable[str] = ()) -> list[str]:
     named = [*names, *_remembered, *(name for name in os.environ if name.upper().endswith("API_KEY"))]
     values = {os.environ.get(name, "").strip() for name in named}
     # As they are, and as they stand in JSON and in a URL.
-    forms = {form for value in values for form in (value, json.dumps(value)[1:-1], quote(value, safe="", errors="replace"))}
+    forms = {
+        form
+        for value in values
+        for form in (value, json.dumps(value)[1:-1], quote(value, safe="", errors="replace"))
+    }
     return sorted((form for form in forms if len(form) >= _SHORTEST), key=len, reverse=True)
 
 

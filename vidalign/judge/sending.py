@@ -41,7 +41,9 @@ class Pace:
         while (wait := max(self._resume, self._next) - time.monotonic()) > 0:
             if (pause := self._resume - time.monotonic()) > _LONGEST_PAUSE:
                 raise RequestFailed(
-                    "rate_limited", f"the server asks for no request in the next {pause:.0f} s", retry_after=pause
+                    "rate_limited",
+                    f"the server asks for no request in the next {pause:.0f} s",
+                    retry_after=pause,
                 )
             # Those that wait for the end of a pause do not all start at once.
             await asyncio.sleep(wait + random.uniform(0, 0.05) * (self._resume > self._next))
@@ -191,7 +193,9 @@ class Sending:
         # Files and shells leave a line's end behind.
         key = os.environ.get(name, "").strip()
         if not (key.isascii() and key.isprintable()):
-            raise JudgeError(f"the key in {name} holds characters that no key has, such as a line's end; set it again")
+            raise JudgeError(
+                f"the key in {name} holds characters that no key has, such as a line's end; set it again"
+            )
         return key or None
 
     # Money

@@ -86,18 +86,18 @@ def _gap(text: str, start: int, end: int) -> _Gap:
     gap = _Gap(count=len(parts))
     if not parts:
         return gap
-    shifted = [
-        [t._replace(start=t.start + start, end=t.end + start) for t in part.tokens]
-        for part in (parts[0], parts[-1])
-    ]
+    opening = [t._replace(start=t.start + start, end=t.end + start) for t in parts[0].tokens]
+    closing = opening
+    if len(parts) > 1:
+        closing = [t._replace(start=t.start + start, end=t.end + start) for t in parts[-1].tokens]
     lead = piece[: parts[0].start]
     if start and not any(mark in lead for mark in (*_ENDS, ";", "\n")):
-        gap.first = shifted[0]
+        gap.first = opening
     tail = piece[parts[-1].end :]
     if not any(mark in tail for mark in (*_ENDS, ";")) and (
         "\n" not in tail or parts[-1].tokens[-1].kind in ",:"
     ):
-        gap.last = shifted[1]
+        gap.last = closing
     return gap
 
 
