@@ -51,5 +51,6 @@ def quick(monkeypatch):
 
     monkeypatch.setattr("vidalign.judge.sending.backoff", lambda failures: 0.001)
     for name in list(os.environ):
-        if name.startswith(("VIDALIGN_JUDGE", "OPENAI_", "ANTHROPIC_")) or name in ("WORLD_SIZE", "RANK"):
+        ours = ("VIDALIGN_JUDGE", "OPENAI_", "ANTHROPIC_")
+        if name.startswith(ours) or name in ("WORLD_SIZE", "RANK") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)

@@ -173,7 +173,7 @@ def test_retry_after_is_kept_by_all_requests(serve, judge, ask):
 
 
 def test_retry_after_in_milliseconds_and_as_a_date(serve, judge, ask):
-    server = serve(once(status(429, "", **{"retry_after_ms": "300"})))
+    server = serve(once(status(429, "", retry_after_ms="300")))
     assert judge(server).ask_sync([ask()]) == [YES]
     assert server.requests[1].at - server.requests[0].at >= 0.3
     date = email.utils.formatdate(time.time() + 2, usegmt=True)
@@ -254,7 +254,7 @@ def test_sync_and_async_inside_and_outside_a_loop(serve, judge, ask):
     one = judge(serve())
 
     async def inside():
-        return one.ask_sync([ask(1)]) + [await one.ask(ask(2))]
+        return [*one.ask_sync([ask(1)]), await one.ask(ask(2))]
 
     assert asyncio.run(inside()) == [YES, YES]
     assert asyncio.run(inside()) == [YES, YES]

@@ -54,7 +54,10 @@ def test_frames_for_a_judge_of_images(serve, judge, clip):
     assert len(images) == 16
     for url in images:
         assert Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).size == (56, 56)
-    assert [part["text"] for part in parts if part["type"] == "text"][:2] == ["Frame at 0.0 s:", "Frame at 0.2 s:"]
+    assert [part["text"] for part in parts if part["type"] == "text"][:2] == [
+        "Frame at 0.0 s:",
+        "Frame at 0.2 s:",
+    ]
 
 
 def test_an_answer_belongs_to_the_file_s_content(serve, judge, clip, make_video):

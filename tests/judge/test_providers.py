@@ -48,7 +48,9 @@ def test_an_openai_model_through_litellm(serve, ask, monkeypatch, tmp_path):
     assert judge.ledger.dollars == pytest.approx(100 * 2e-6 + 20 * 8e-6)
 
 
-@pytest.mark.parametrize(("code", "reason"), [(500, "server_error"), (529, "server_error"), (429, "rate_limited")])
+@pytest.mark.parametrize(
+    ("code", "reason"), [(500, "server_error"), (529, "server_error"), (429, "rate_limited")]
+)
 def test_what_passes_is_tried_again(claude, ask, code, reason):
     judge, server = claude(lambda n, body: web.Response(status=code, text="{}") if n == 0 else all_true(body))
     assert judge.ask_sync([ask()]) == [YES]
@@ -65,12 +67,16 @@ def test_retry_after_reaches_through_litellm(claude, ask):
 
 def test_a_wrong_key_stops_and_is_not_told(claude, ask, caplog, capfd):
     caplog.set_level(logging.DEBUG)
-    judge, _ = claude(lambda n, body: web.Response(status=401, text=f'{{"error": "invalid x-api-key {KEY}"}}'))
+    judge, _ = claude(
+        lambda n, body: web.Response(status=401, text=f'{{"error": "invalid x-api-key {KEY}"}}')
+    )
     with pytest.raises(JudgeError, match="cannot be asked") as caught:
         judge.ask_sync([ask()])
     out, err = capfd.readouterr()
     assert KEY not in str(caught.value) + repr(caught.value.__context__) + out + err
-    assert KEY not in "".join(record.getMessage() for record in caplog.records if record.name.startswith("vidalign"))
+    assert KEY not in "".join(
+        record.getMessage() for record in caplog.records if record.name.startswith("vidalign")
+    )
 
 
 def test_the_budget_in_dollars_has_litellm_s_prices(claude, ask):

@@ -55,9 +55,10 @@ class Asking:
         try:
             async with self.gate:
                 await self.sending.lane.turn()
-                # Of many at once nothing more is begun; one alone is a later try, which may succeed.
-                if self.stopped is not None and self.busy > 1:
-                    raise self.stopped
+                # Of those that wait beside one that failed for good none is begun; what comes after them is a later try,
+                # which may succeed.
+                if self.stopped is not None:
+                    raise type(self.stopped)(*self.stopped.args)
                 answer = await self._ask(question)
             self.stopped = None
             return answer
@@ -66,6 +67,8 @@ class Asking:
             raise
         finally:
             self.busy -= 1
+            if not self.busy:
+                self.stopped = None
 
     async def _ask(self, question: Question[T]) -> Answer[T]:
         self.ledger.asked += 1

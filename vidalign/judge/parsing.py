@@ -40,7 +40,8 @@ def json_object(text: str | None) -> dict[str, Any]:
         if mark[2] is None:
             prose.append("{")
             value, position, cut = _object(text, mark.start())
-            if value is not None and value not in found:
+            # Two that differ are enough to know.
+            if value is not None and len(found) < 2 and value not in found:
                 found.append(value)
         elif mark[1]:
             # Some servers leave out where the thought began: with the text.

@@ -286,4 +286,4 @@ def _size(body: Mapping[str, Any]) -> int:
 def backoff(failures: int) -> float:
     """Seconds before the next attempt: twice as long each time, with full jitter, so that requests that failed together do
     not come back together."""
-    return random.uniform(0, min(_LONGEST_BACKOFF, 2.0 ** (failures - 1)))
+    return random.uniform(0, min(_LONGEST_BACKOFF, 2.0 ** min(failures - 1, 10)))
