@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from server import JudgeServer
 
+import vidalign
 from vidalign.judge import LLMJudge
 from vidalign.judge.tasks import checklist
 
@@ -50,6 +51,8 @@ def quick(monkeypatch):
     import os
 
     monkeypatch.setattr("vidalign.judge.sending.backoff", lambda failures: 0.001)
+    # For the programs that tests start.
+    monkeypatch.setenv("PYTHONPATH", str(Path(vidalign.__file__).parent.parent))
     for name in list(os.environ):
         ours = ("VIDALIGN_JUDGE", "OPENAI_", "ANTHROPIC_")
         if name.startswith(ours) or name in ("WORLD_SIZE", "RANK") or name.lower().endswith("_proxy"):

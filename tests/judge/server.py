@@ -123,6 +123,8 @@ class JudgeServer:
     async def _anthropic(self, request):
         """Anthropic's protocol: a provider that is not OpenAI."""
         what = await self._behaviour(request)
+        if callable(what):
+            return await what(request)
         if not isinstance(what, str):
             return what
         return web.json_response(

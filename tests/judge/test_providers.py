@@ -1,6 +1,11 @@
 """Providers that litellm reaches, each with its own protocol, over real HTTP."""
 
+import asyncio
+import contextlib
 import logging
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -94,7 +99,96 @@ def test_a_slow_provider_times_out(claude, ask):
 
 
 def test_what_a_model_sees_is_litellm_s_to_say():
-    import asyncio
-
     assert "video" in asyncio.run(LLMJudge("gemini/gemini-2.5-pro").senses())
     assert asyncio.run(LLMJudge("openai/whatever").senses()) == frozenset()
+
+
+@pytest.mark.parametrize("model", ["no-such-model", "no-such-provider/model"])
+def test_a_model_of_no_provider_stops_at_once(ask, model):
+    with pytest.raises(JudgeError, match=f"no provider of '{model}'.*api_base"):
+        LLMJudge(model, cache_dir="").ask_sync([ask()])
+
+
+def test_a_missing_key_stops_at_once_and_names_the_variable(claude, ask, monkeypatch):
+    judge, server = claude()
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    with pytest.raises(JudgeError, match="ANTHROPIC_API_KEY"):
+        judge.ask_sync([ask()])
+    assert server.requests == []
+
+
+def test_a_provider_that_is_not_there(claude, ask):
+    judge, server = claude(max_retries=1)
+    server.stop()
+    assert judge.ask_sync([ask()]) == [Answer(None, "connection")] or judge.ledger.unscored == {
+        "server_error": 1
+    }
+    assert judge.ledger.calls == 2
+    server.stop = lambda: None
+
+
+def test_a_connection_that_drops_is_tried_again(claude, ask):
+    async def drop(request):
+        request.transport.abort()
+
+    judge, server = claude(lambda number, body: drop if number == 0 else all_true(body))
+    assert judge.ask_sync([ask()]) == [YES]
+    assert len(server.requests) == judge.ledger.calls == 2
+
+
+def test_a_body_that_drips_for_ever_ends_with_the_time(claude, ask):
+    async def drip(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await response.write(b" ")
+                await asyncio.sleep(0.05)
+
+    judge, _ = claude(lambda number, body: drip, timeout=0.4, max_retries=0)
+    start = time.monotonic()
+    assert judge.ask_sync([ask()]) == [Answer(None, "timeout")]
+    assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize("text", ["", "<html></html>", '{"content": []}', '{"type": "message"'])
+def test_a_body_that_is_no_answer_is_tried_again(claude, ask, text):
+    judge, server = claude(lambda number, body: web.Response(text=text) if number == 0 else all_true(body))
+    assert judge.ask_sync([ask()]) == [YES]
+    assert len(server.requests) == 2
+
+
+def test_a_question_that_the_provider_rejects_is_unscored(claude, ask):
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long"}}
+    judge, _ = claude(lambda number, body: web.json_response(error, status=400))
+    answer = judge.ask_sync([ask()])[0]
+    assert answer.value is None and answer.reason in ("bad_request", "context_window")
+
+
+def test_a_forked_child_has_connections_of_its_own(claude, ask):
+    judge, server = claude(delay=0.1)
+    assert judge.ask_sync([ask(0)]) == [YES]
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if judge.ask_sync([ask(1)]) == [YES] else 1)
+    assert judge.ask_sync([ask(n) for n in range(2, 8)]) == [YES] * 6
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(server.requests) == 8
+
+
+OFFLINE = """
+import socket
+def refuse(*_, **__):
+    raise AssertionError("asked the network")
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+from vidalign.judge import LLMJudge, run_sync
+print(run_sync(LLMJudge("gemini/gemini-2.5-pro").senses()))
+"""
+
+
+def test_litellm_s_table_is_read_without_the_network(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-c", OFFLINE], capture_output=True, text=True, timeout=120, cwd=tmp_path
+    )
+    assert "video" in run.stdout, run.stderr
+    assert "asked the network" not in run.stderr

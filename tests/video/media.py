@@ -104,7 +104,8 @@ def write_video(
         container.mux(stream.encode(None))
         if audio and tone:
             frequency, offset, channels = tone
-            _mux_tone(container, audio, frequency, offset, channels, len(pictures) / fps)
+            seconds = max(len(pictures) / fps, float(pts[-1] * time_base) if pts else 0.0)
+            _mux_tone(container, audio, frequency, offset, channels, seconds)
     return path if isinstance(path, Path) else Path("film.mp4")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import warnings
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from media import codes, overwrite, packets, write_audio, write_video
+from media import coded_picture, codes, overwrite, packets, write_audio, write_video
 
 from vidalign.video import (
     DamagedVideo,
@@ -229,3 +230,44 @@ def test_damaged_audio_is_silent_and_warned_of(tmp_path):
         damaged = read_audio(path)
     assert len(damaged) == len(clean)
     np.testing.assert_allclose(damaged[16000:], clean[16000:], atol=1e-3)  # the rest is in its place
+
+
+PAUSES = [*range(30), *range(90, 120), *range(300, 330)]
+
+
+@pytest.mark.parametrize("name", ["n.mp4", "n.mkv", "n.ts"])
+@pytest.mark.parametrize(
+    ("pts", "fps"), [(None, 30), (None, 8), (None, 2), (PAUSES, 30)], ids=["30", "8", "2", "pauses"]
+)
+def test_still_pictures_with_sound_are_not_damaged(tmp_path, name, pts, fps):
+    """Small reordered frames with sound between them look like jumps in time over bytes of the file."""
+    still = [coded_picture(0)] * 90
+    base = Fraction(1, fps)
+    options = {"bf": "3", "b-adapt": "0"}
+    tone = (440.0, 0.0, 2)
+    path = write_video(tmp_path / name, still, pts=pts, time_base=base, fps=fps, options=options, tone=tone)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        video = read_video(path)
+        part = read_video(path, start=1.0, end=9.0)
+    expected = np.array(pts or range(90)) / fps
+    np.testing.assert_allclose(video.timestamps, expected, atol=1e-3)
+    inside = expected[(expected >= 1 - 1e-3) & (expected < 9 - 1e-3)]
+    np.testing.assert_allclose(part.timestamps, inside, atol=1e-3)
+
+
+@pytest.mark.parametrize("bf", ["0", "3"])
+def test_a_stretch_lost_from_matroska_with_sound_is_noticed(tmp_path, bf):
+    path = write_video(
+        tmp_path / "x.mkv", 90, options={"g": "30", "bf": bf, "b-adapt": "0"}, tone=(440.0, 0.0, 1)
+    )
+    clean = read_video(path)
+    held = packets(path)
+    first, last = held[36][0], held[50][0]
+    overwrite(path, first - 8, last - first)
+    with pytest.warns(DamagedVideoWarning):
+        video = read_video(path)
+    numbers = np.round(video.timestamps * 30).astype(int)
+    np.testing.assert_array_equal(video.frames, clean.frames[numbers])
+    assert set(range(30)) <= set(numbers.tolist())
+    assert len(numbers) < 80  # the demuxer finds its way back at a later cluster

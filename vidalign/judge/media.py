@@ -64,8 +64,9 @@ def parts(medium: Medium, sees: Collection[str], *, as_file: bool) -> list[dict[
     if how == "image":
         return [_image(medium.content(), _type_of(medium, "image/jpeg"))]
     if how == "audio":
-        kind = _type_of(medium, "audio/wav")
-        name = {"audio/mpeg": "mp3", "audio/x-wav": "wav"}.get(kind, kind.partition("/")[2])
+        # By its ending: the system's table of types leaves some out, and calls others x-.
+        ending = os.path.splitext(medium.source)[1] if isinstance(medium.source, str) else ""
+        name = ending.lstrip(".").lower() or "wav"
         return [{"type": "input_audio", "input_audio": {"data": _encoded(medium.content()), "format": name}}]
     if how == "video":
         kind = _type_of(medium, "video/mp4")

@@ -136,13 +136,13 @@ def _read_only(container: InputContainer, wanted: Stream) -> None:
         stream.discard = Discard.default if stream is wanted else Discard.all
 
 
-def read_packets(container: InputContainer, stream: Stream) -> Iterator[Packet | None]:
-    """The stream's packets in file order. `None` stands for a stretch that could not be read."""
+def read_packets(container: InputContainer, *streams: Stream) -> Iterator[Packet | None]:
+    """The streams' packets in file order. `None` stands for a stretch that could not be read."""
     failures = 0
     while failures < MAX_FAILURES_IN_A_ROW:
         try:
             # PyAV's generator leaks its read buffer unless it is closed or read to its end.
-            with closing(cast("Generator[Packet, None, None]", container.demux(stream))) as packets:
+            with closing(cast("Generator[Packet, None, None]", container.demux(*streams))) as packets:
                 for packet in packets:
                     if packet.size == 0 and packet.dts is None:  # PyAV's own end-of-stream marker
                         return

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import chain, dropwhile
 
 import numpy as np
@@ -19,7 +18,7 @@ from av.video.stream import VideoStream
 
 from .container import MAX_FAILURES_IN_A_ROW, open_media, read_packets, video_stream
 from .errors import Source
-from .timeline import Timeline, is_hole, rewind
+from .timeline import Timeline, rewind
 
 # Codecs whose disposable pictures are never referred to by any other, so that unwanted ones need no decoding.
 # Not HEVC: its sub-layer non-reference pictures may serve higher temporal layers.
@@ -113,7 +112,7 @@ def _decode(
         context.thread_count = threads
         if context.name in _LENIENT:
             context.options = {"err_detect": "explode"}
-        packets = _numbered(_from_packet_zero(container, stream, timeline), timeline.tick)
+        packets = _numbered(_from_packet_zero(container, stream, timeline), timeline.holes)
         numbers = {int(pts): number for number, pts in reversed(list(enumerate(timeline.pts)))}
         for first, last in _stretches(timeline, wanted):
             run = _Run(timeline, numbers, context, {n for n in wanted if first <= n <= last}, keep)
@@ -153,20 +152,19 @@ def _from_packet_zero(
     return iter(())
 
 
-def _numbered(packets: Iterable[Packet | None], tick: Fraction) -> Iterator[tuple[int, Packet, bool]]:
+def _numbered(packets: Iterable[Packet | None], holes: Collection[int]) -> Iterator[tuple[int, Packet, bool]]:
     """Packets with their numbers, and whether each is damaged or stands right behind a damaged part.
 
     The latter may be two packets run into one (MPEG-TS that lost a header), which no decoder notices.
     """
     number, torn = 0, False
-    before: Packet | None = None
     for packet in packets:
         if packet is None:
             torn = True
             continue
-        cut_off = before is not None and not packet.is_keyframe and is_hole(before, packet, tick)
+        cut_off = number in holes and not packet.is_keyframe
         yield number, packet, torn or cut_off or packet.is_corrupt
-        number, torn, before = number + 1, packet.is_corrupt, packet
+        number, torn = number + 1, packet.is_corrupt
 
 
 class _Run:

@@ -12,6 +12,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from .container import declared_duration, read_packets
+from .holes import Account
 
 # Before a start further into the file than this, a seek is cheaper than reading the packets up to it.
 SEEK_BEYOND = 2.0  # seconds
@@ -38,6 +39,7 @@ class Timeline:
         torn: the file could not be read to its end, or has unreadable stretches.
         counted: the packets carry no timestamps; `pts` belongs to the n-th decoded frame, not the n-th
             packet.
+        holes: packets right behind a stretch of the file whose frames were passed over without an error.
     """
 
     pts: np.ndarray
@@ -51,6 +53,7 @@ class Timeline:
     declared: float | None
     torn: bool
     counted: bool
+    holes: frozenset[int] = frozenset()
 
     @property
     def slack(self) -> float:
@@ -140,13 +143,13 @@ def _collect(
     durations: list[int] = []
     torn, complete = False, True
     earliest = origin
-    before: Packet | None = None
-    for packet in read_packets(container, stream):
+    account = Account(container, stream)
+    for packet in read_packets(container, *account.streams):
         if packet is None:
             torn = True
             continue
-        torn = torn or (before is not None and is_hole(before, packet, tick))
-        before = packet
+        if not account.enter(packet):
+            continue
         pts.append(packet.pts)
         keys.append(packet.is_keyframe)
         usable.append(not (packet.is_discard or packet.is_corrupt))
@@ -159,6 +162,7 @@ def _collect(
             break
     if not pts:
         return None
+    holes = account.holes(tick, complete)
     counted = sum(p is None for p in pts) > len(pts) // 10
     step = _frame_interval(stream, tick, durations)
     if counted:
@@ -182,29 +186,15 @@ def _collect(
         last,
         complete,
         declared_duration(container, stream),
-        torn,
+        torn or bool(holes),
         counted,
+        holes,
     )
 
 
 def _past(packet: Packet, origin: int, tick: Fraction, end: float) -> bool:
     # No frame is shown before it is decoded, so once decoding time has passed the end, so has every frame.
     return packet.dts is not None and (packet.dts - origin) * tick > end
-
-
-def is_hole(before: Packet, packet: Packet, tick: Fraction) -> bool:
-    """Whether bytes of the file that held frames were passed over between two packets.
-
-    Matroska's demuxer drops damaged blocks without a word: what is left is a jump in time, where the packets'
-    durations show none, over more bytes than lie between neighbours. A pause in a variable rate takes no
-    bytes.
-    """
-    # Not dts: Matroska has none, and libavformat's guess counts on as if nothing had been lost.
-    if not before.duration or None in (before.pts, packet.pts, before.pos, packet.pos):
-        return False
-    frames_lost = (packet.pts - before.pts) / before.duration - 1  # type: ignore[operator]
-    bytes_between = packet.pos - before.pos - before.size  # type: ignore[operator]
-    return frames_lost > max(2.0, 0.25 / float(before.duration * tick)) and bytes_between > before.size
 
 
 def _frame_interval(stream: Stream, tick: Fraction, durations: list[int]) -> int:
