@@ -18,11 +18,18 @@ every_recipe = pytest.mark.parametrize("name", NAMES)
 BATCH = {
     "avc_dpo/spatial": 64,
     "avc_dpo/temporal": 64,
+    **{
+        f"caption_chains/{model}_{method}": 8
+        for model in ("plm_1b", "qwen2_5_vl_3b")
+        for method in ("rank", "mpo", "dpo", "hinge", "sft")
+    },
+    "caption_chains/plm_1b_questions": 8,
     "llava_hound/dpo": 128,
     "synpo/llama3_8b_ultrafeedback": 128,
     "synpo/llava_next_video_7b": 32,
     "synpo/qwen2_5_vl_7b": 32,
     "toyworld/dpo": 32,
+    "toyworld/ranking": 32,
     "toyworld/sft": 32,
     "toyworld/synpo": 32,
 }
@@ -48,11 +55,17 @@ def header_of(name):
 
 def parse(name, *args):
     from vidalign.trainers.dpo import VideoDPOConfig
+    from vidalign.trainers.ranking import RankingConfig
     from vidalign.trainers.script import parser
     from vidalign.trainers.sft import VideoSFTConfig
     from vidalign.trainers.synpo import SynPOConfig
 
-    configs = {"dpo": VideoDPOConfig, "sft": VideoSFTConfig, "synpo": SynPOConfig}
+    configs = {
+        "dpo": VideoDPOConfig,
+        "ranking": RankingConfig,
+        "sft": VideoSFTConfig,
+        "synpo": SynPOConfig,
+    }
     path = path_of(name) if isinstance(name, str) else name
     method = yaml.safe_load(path.read_text("utf-8"))["method"]
     # Without use_cpu, transformers refuses bf16 where there is no GPU.

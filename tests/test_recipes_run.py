@@ -17,8 +17,10 @@ from vidalign.toyworld.world import write_clip, write_jsonl
 # The family (transformers' model_type) of each recipe's model.
 FAMILY = {
     "LanguageBind/Video-LLaVA-7B-hf": "video_llava",
+    "Qwen/Qwen2.5-VL-3B-Instruct": "qwen2_5_vl",
     "Qwen/Qwen2.5-VL-7B-Instruct": "qwen2_5_vl",
     "demo/checkpoint": "qwen2_5_vl",
+    "facebook/Perception-LM-1B": "perception_lm",
     "llava-hf/LLaVA-NeXT-Video-7B-hf": "llava_next_video",
     "princeton-nlp/Llama-3-Base-8B-SFT": "llama",
 }
@@ -27,6 +29,7 @@ FAMILY = {
 RESPONSES = {
     "supervised": {"completion": "a red circle moves left"},
     "preference": {"chosen": "a red circle moves left", "rejected": "nothing moves"},
+    "ranked": {"ranked": ["a red circle moves left", "a blue circle moves left", "a blue circle stays"]},
 }
 
 
@@ -56,7 +59,9 @@ def test_two_steps_on_a_tiny_model_of_its_family(name, data, tmp_path, monkeypat
     processor, model = family.tiny_processor(), family.tiny_model()
     model.save_pretrained(tmp_path / "model")
     processor.save_pretrained(tmp_path / "model")
-    kind = "supervised" if recipe["method"] == "sft" else "preference"
+    kind = {"sft": "supervised", "ranking": "ranked"}.get(recipe["method"], "preference")
+    if name.startswith("caption_chains"):
+        kind = "ranked"
     rows = data / kind / ("text" if family.name == "llama" else "video")
     if recipe.get("eval_strategy", "no") == "no":
         rows /= "train.jsonl"  # else the folder, which holds the videos beside both splits

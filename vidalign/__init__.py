@@ -10,9 +10,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vidalign.losses import cpo_loss, dpop_loss, simper_loss, simpo_loss, synpo_loss
+    from vidalign.losses import (
+        cpo_loss,
+        dpop_loss,
+        mpo_loss,
+        plackett_luce_loss,
+        ranking_hinge_loss,
+        simper_loss,
+        simpo_loss,
+        synpo_loss,
+    )
     from vidalign.trainers.adapters import lora_preset
     from vidalign.trainers.dpo import VideoDPOConfig, VideoDPOTrainer
+    from vidalign.trainers.ranking import RankingConfig, RankingTrainer
     from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
     from vidalign.trainers.synpo import SynPOConfig, SynPOTrainer
     from vidalign.video import Video, clips, probe, read_audio, read_video
@@ -20,6 +30,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _MODULE_OF = {
+    "RankingConfig": "vidalign.trainers.ranking",
+    "RankingTrainer": "vidalign.trainers.ranking",
     "SynPOConfig": "vidalign.trainers.synpo",
     "SynPOTrainer": "vidalign.trainers.synpo",
     "Video": "vidalign.video",
@@ -31,7 +43,10 @@ _MODULE_OF = {
     "cpo_loss": "vidalign.losses",
     "dpop_loss": "vidalign.losses",
     "lora_preset": "vidalign.trainers.adapters",
+    "mpo_loss": "vidalign.losses",
+    "plackett_luce_loss": "vidalign.losses",
     "probe": "vidalign.video",
+    "ranking_hinge_loss": "vidalign.losses",
     "read_audio": "vidalign.video",
     "read_video": "vidalign.video",
     "simper_loss": "vidalign.losses",
@@ -40,6 +55,8 @@ _MODULE_OF = {
 }
 
 __all__ = [
+    "RankingConfig",
+    "RankingTrainer",
     "SynPOConfig",
     "SynPOTrainer",
     "Video",
@@ -52,7 +69,10 @@ __all__ = [
     "cpo_loss",
     "dpop_loss",
     "lora_preset",
+    "mpo_loss",
+    "plackett_luce_loss",
     "probe",
+    "ranking_hinge_loss",
     "read_audio",
     "read_video",
     "simper_loss",

@@ -15,8 +15,10 @@ from typing import Any
 COMPLETIONS: dict[str, tuple[str, ...]] = {
     "preference": ("chosen", "rejected"),
     "supervised": ("completion",),
+    "ranked": ("ranked",),
 }
-"""Columns that hold responses, by kind of dataset."""
+"""Columns that hold responses, by kind of dataset. A ranked row holds a list of them, or one `completion` to several
+`prompts` (see `chain_of`)."""
 
 _SHOWN = 5
 
@@ -120,6 +122,67 @@ def text_of(value: Any) -> str:
     return "\n".join(pieces)
 
 
+def chain_of(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The items of a ranked row, best first, each a row with `prompt` and `completion` and the same media.
+
+    `prompt` and `ranked`: completions of one prompt. `prompts` and `completion`: one answer to several questions, first
+    the one that it fits best (of questions to be denied, the most mistaken one).
+
+    Raises:
+        ValueError: neither or both, or no chain; as "column: reason".
+    """
+    ranked, prompts = row.get("ranked"), row.get("prompts")
+    if (ranked is None) == (prompts is None):
+        raise ValueError(
+            f"ranked: {'missing, and so is prompts' if ranked is None else 'given together with prompts'}; a chain has a "
+            "prompt and ranked completions, or prompts and one completion"
+        )
+    column, items = ("ranked", ranked) if prompts is None else ("prompts", prompts)
+    if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, Sequence):
+        raise ValueError(f"{column}: {type(items).__name__} instead of a list, best first")
+    if any(isinstance(item, Mapping) for item in items):
+        raise ValueError(f"{column}: one list of messages; give a list with one such list for each item")
+    if len(items) < 2:
+        raise ValueError(f"{column}: {len(items)} item; a chain has at least 2, so drop the row")
+    shared = "prompt" if prompts is None else "completion"
+    own = "completion" if prompts is None else "prompt"
+    rest = {
+        key: value for key, value in row.items() if key not in ("ranked", "prompts", "prompt", "completion")
+    }
+    return [{**rest, shared: row.get(shared), own: item} for item in items]
+
+
+def _chain_problem(row: Mapping[str, Any], folder: MediaFolder) -> str | None:
+    try:
+        items = chain_of(row)
+    except ValueError as error:
+        return str(error)
+    own = "ranked" if row.get("prompts") is None else "prompts"
+    for number, item in enumerate(items):
+        if (reason := _texts_problem(item, "supervised")) is not None:
+            return f"{own}, item {number}: {reason}"
+    places: dict[str, int] = {}
+    for number, item in enumerate(items):
+        text = text_of(item["completion" if own == "ranked" else "prompt"]).strip()
+        if places.setdefault(text, number) != number:
+            return f"{own}: items {places[text]} and {number} are equal, so neither is better; take one out"
+    return _scores_problem(row.get("scores"), len(items)) or _media_problem(row, folder)
+
+
+def _scores_problem(scores: Any, count: int) -> str | None:
+    if scores is None:
+        return None
+    if not isinstance(scores, Sequence) or len(scores) != count:
+        return f"scores: {scores!r:.60} instead of one for each of the {count} items"
+    for number in range(1, count):
+        if not scores[number] < scores[number - 1]:
+            return (
+                f"scores: item {number} has {scores[number]} and the one before it {scores[number - 1]}; items stand best "
+                "first, so sort the row by its scores"
+            )
+    return None
+
+
 def problem(row: Mapping[str, Any], kind: str, folder: MediaFolder) -> str | None:
     """What is wrong with a row, as "column: reason"; None if nothing is.
 
@@ -128,6 +191,12 @@ def problem(row: Mapping[str, Any], kind: str, folder: MediaFolder) -> str | Non
         kind: a key of `COMPLETIONS`.
         folder: where the media are.
     """
+    if kind == "ranked":
+        return _chain_problem(row, folder)
+    return _texts_problem(row, kind) or _media_problem(row, folder)
+
+
+def _texts_problem(row: Mapping[str, Any], kind: str) -> str | None:
     for column in ("prompt", *COMPLETIONS[kind]):
         value = row.get(column)
         if value is None:
@@ -143,6 +212,10 @@ def problem(row: Mapping[str, Any], kind: str, folder: MediaFolder) -> str | Non
     types = {column: isinstance(row[column], str) for column in ("prompt", *COMPLETIONS[kind])}
     if len(set(types.values())) > 1:
         return f"{', '.join(types)}: some are strings and some are messages; use one format in a row"
+    return None
+
+
+def _media_problem(row: Mapping[str, Any], folder: MediaFolder) -> str | None:
     for medium_kind in ("video", "image"):
         column = medium_kind if row.get(medium_kind) is not None else f"{medium_kind}s"
         if row.get(column) is not None and isinstance(row[column], str) and column.endswith("s"):

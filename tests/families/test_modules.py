@@ -107,17 +107,17 @@ def adapted(model):
     return {name.removeprefix("base_model.model.") for name in names}
 
 
-@pytest.mark.parametrize("vision_tower", [False, True])
-def test_lora_goes_to_the_linears_and_nowhere_else(built, vision_tower):
+@pytest.mark.parametrize("parts", [[], ["vision_tower"], ["vision_tower", "projector"]])
+def test_lora_goes_to_the_linears_and_nowhere_else(built, parts):
     model = built.family.tiny_model()
     linears = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     expected = by_hand(built.family.name, "language_model", linears) - {"lm_head"}
     assert len(expected) == 2 * 7, "two layers of q, k, v, o, gate, up, down"
-    if vision_tower:
-        in_tower = by_hand(built.family.name, "vision_tower", linears)
-        assert in_tower or not built.family.vision_tower
-        expected |= in_tower
-    regex = lora_target_regex(model, built.family, vision_tower=vision_tower)
+    for part in parts:
+        inside = by_hand(built.family.name, part, linears)
+        assert inside or not built.family.vision_tower
+        expected |= inside
+    regex = lora_target_regex(model, built.family, **dict.fromkeys(parts, True))
     peft_model = get_peft_model(model, LoraConfig(r=2, target_modules=regex))
     assert adapted(peft_model) == expected
 

@@ -1,9 +1,12 @@
+import numpy as np
 import pytest
 import torch
 from datasets import Dataset
 from transformers import set_seed
 
+from vidalign.families import FAMILIES
 from vidalign.trainers.dpo import VideoDPOConfig, VideoDPOTrainer
+from vidalign.trainers.ranking import RankingConfig, RankingTrainer
 from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
 from vidalign.trainers.synpo import SynPOConfig, SynPOTrainer
 
@@ -11,11 +14,74 @@ OURS = {
     "dpo": (VideoDPOTrainer, VideoDPOConfig),
     "synpo": (SynPOTrainer, SynPOConfig),
     "sft": (VideoSFTTrainer, VideoSFTConfig),
+    "ranking": (RankingTrainer, RankingConfig),
 }
 
 
 @pytest.fixture
-def trainer_of(tmp_path, media_folder, saved_model, pair_rows):
+def chain_rows(pair_rows):
+    """Ragged chains of 2 to 5 completions, on video or text: `chain_rows(n, media=True, question=False)`.
+
+    question: rows of several prompts with one completion.
+    """
+
+    def rows(count, *, media=True, question=False):
+        table = []
+        for number, row in enumerate(pair_rows(count, media=media)):
+            texts = [f"{'very ' * (place % 3)}red {word} moves" for place, word in enumerate("abcde")]
+            texts = texts[: 5 - number % 4]
+            del row["chosen"], row["rejected"]
+            if question:
+                del row["prompt"]
+                row["prompts"] = [[{"role": "user", "content": f"is there {text} ?"}] for text in texts]
+                row["completion"] = [{"role": "assistant", "content": "no"}]
+            else:
+                row["ranked"] = [[{"role": "assistant", "content": text}] for text in texts]
+            table.append(row)
+        return table
+
+    return rows
+
+
+@pytest.fixture
+def moved():
+    """The policy a little off its reference."""
+
+    def move(trainer):
+        generator = torch.Generator().manual_seed(1)
+        for parameter in trainer.model.parameters():
+            if parameter.requires_grad:
+                parameter.data.add_(0.02 * torch.randn(parameter.shape, generator=generator))
+        return trainer
+
+    return move
+
+
+@pytest.fixture
+def logps_by_hand():
+    """`logps_by_hand(model, batch)`: sequence log-probs [M] from the model's plain logits, row by row."""
+
+    def logps(model, batch):
+        family, sums = FAMILIES[model.config.model_type], []
+        for row, number in enumerate(batch["prefix_group"].tolist()):
+            length = int(batch["attention_mask"][row].sum())
+            ids = batch["input_ids"][row : row + 1, :length]
+            types = torch.zeros_like(ids)
+            types[ids == model.config.video_token_id] = 2
+            media = family.merge([batch["media"][number]])
+            with torch.no_grad():
+                logits = model(input_ids=ids, mm_token_type_ids=types, **media).logits[0].double().numpy()
+            shifted = logits - logits.max(axis=-1, keepdims=True)
+            logp = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+            scored = np.nonzero(batch["completion_mask"][row, :length].numpy())[0]
+            sums.append(sum(logp[t - 1, int(ids[0, t])] for t in scored))
+        return np.array(sums)
+
+    return logps
+
+
+@pytest.fixture
+def trainer_of(tmp_path, media_folder, saved_model, pair_rows, chain_rows):
     """`trainer_of("dpo", rows=..., model=..., **settings)`: one of our trainers on tiny rows; settings go to its config."""
 
     def build(
@@ -29,7 +95,8 @@ def trainer_of(tmp_path, media_folder, saved_model, pair_rows):
         **settings,
     ):
         trainer_class, config_class = classes or OURS[method]
-        rows = rows if rows is not None else pair_rows(family_rows)
+        if rows is None:
+            rows = (chain_rows if method == "ranking" else pair_rows)(family_rows)
         if method == "sft" and isinstance(rows, list):
             rows = [{**row, "completion": row["chosen"]} for row in rows]
             rows = [{key: row[key] for key in row if key not in ("chosen", "rejected")} for row in rows]

@@ -17,20 +17,6 @@ TRL_LOSSES = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def moved():
-    """The policy a little off its reference."""
-
-    def move(trainer):
-        generator = torch.Generator().manual_seed(1)
-        for parameter in trainer.model.parameters():
-            if parameter.requires_grad:
-                parameter.data.add_(0.02 * torch.randn(parameter.shape, generator=generator))
-        return trainer
-
-    return move
-
-
 @pytest.mark.parametrize("loss_type", [*TRL_LOSSES, "dpop"])
 def test_every_loss_is_the_same_shared_and_separate(
     loss_type, trainer_of, first_step, moved, assert_same_gradients
@@ -42,27 +28,7 @@ def test_every_loss_is_the_same_shared_and_separate(
     assert_same_gradients(shared[1], separate[1], relative=2e-4)
 
 
-def logps_by_hand(model, batch):
-    """Sequence log-probs from the model's plain logits, row by row."""
-    from vidalign.families import FAMILIES
-
-    family, sums = FAMILIES[model.config.model_type], []
-    for row, number in enumerate(batch["prefix_group"].tolist()):
-        length = int(batch["attention_mask"][row].sum())
-        ids = batch["input_ids"][row : row + 1, :length]
-        types = torch.zeros_like(ids)
-        types[ids == model.config.video_token_id] = 2
-        media = family.merge([batch["media"][number]])
-        with torch.no_grad():
-            logits = model(input_ids=ids, mm_token_type_ids=types, **media).logits[0].double().numpy()
-        shifted = logits - logits.max(axis=-1, keepdims=True)
-        logp = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-        scored = np.nonzero(batch["completion_mask"][row, :length].numpy())[0]
-        sums.append(sum(logp[t - 1, int(ids[0, t])] for t in scored))
-    return np.array(sums)
-
-
-def test_several_losses_with_weights_by_hand(trainer_of, first_step, moved):
+def test_several_losses_with_weights_by_hand(trainer_of, first_step, moved, logps_by_hand):
     settings = {
         "loss_type": ["sigmoid", "dpop", "sft"],
         "loss_weights": [1.0, 0.5, 0.1],
@@ -138,7 +104,7 @@ def test_precomputed_reference_is_read_again_only_for_the_same_videos(
     assert runs > 0 and others[0] != values[0] and others[2] == pytest.approx(values[2], abs=1e-4)
 
 
-def test_logged_beside_trls_metrics(trainer_of, first_step, moved):
+def test_logged_beside_trls_metrics(trainer_of, first_step, moved, logps_by_hand):
     trainer = moved(trainer_of("dpo"))
     batch = next(iter(trainer.get_train_dataloader()))
     first_step(trainer, batch)

@@ -15,12 +15,12 @@ from vidalign.trainers.adapters import lora_preset
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("method", ["dpo", "synpo", "sft"])
+@pytest.mark.parametrize("method", ["dpo", "synpo", "sft", "ranking"])
 def test_a_batch_of_four_is_four_accumulated(method, trainer_of, losses_of, assert_same_gradients):
-    whole = trainer_of(method, rows=None, family_rows=4, per_device_train_batch_size=4, max_steps=2)
-    parts = trainer_of(
-        method, family_rows=4, per_device_train_batch_size=1, gradient_accumulation_steps=4, max_steps=2
-    )
+    # The next-token term is a mean over the tokens of a batch, as in TRL's DPO.
+    settings = {"family_rows": 4, "max_steps": 2, **({"ntp_weight": 0.0} if method == "ranking" else {})}
+    whole = trainer_of(method, per_device_train_batch_size=4, **settings)
+    parts = trainer_of(method, per_device_train_batch_size=1, gradient_accumulation_steps=4, **settings)
     assert losses_of(parts) == pytest.approx(losses_of(whole), abs=1e-4)
     weights = [dict(trainer.model.named_parameters()) for trainer in (parts, whole)]
     for name, weight in weights[1].items():
@@ -29,7 +29,8 @@ def test_a_batch_of_four_is_four_accumulated(method, trainer_of, losses_of, asse
 
 
 @pytest.mark.parametrize(
-    ("method", "adapter"), [("dpo", False), ("dpo", True), ("synpo", False), ("sft", False)]
+    ("method", "adapter"),
+    [("dpo", False), ("dpo", True), ("synpo", False), ("sft", False), ("ranking", False)],
 )
 def test_resuming_gives_the_losses_of_the_uninterrupted_run(method, adapter, trainer_of, losses_of, tmp_path):
     settings = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2, "per_device_train_batch_size": 1}
@@ -110,12 +111,20 @@ def launch(arguments, processes):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
 
 
-@pytest.mark.parametrize("method", ["synpo", "dpo"])
-def test_two_processes_are_one(method, saved_model, media_folder, pair_rows, write_rows, tmp_path):
-    """Ranks hold different numbers of media: the last pair of each batch has none."""
-    rows = [
-        {**row, "videos": [] if number % 4 == 3 else row["videos"]} for number, row in enumerate(pair_rows(8))
-    ]
+PAIRS = ("logps_mean/chosen", "prob_geo/rejected", "logps/rejected")
+RANKS = ("rank/accuracy", "rank/kendall_tau", "rewards/rank_1", "logps/rank_5", "entropy", "num_tokens")
+
+
+@pytest.mark.parametrize(
+    ("method", "logged"),
+    [("synpo", PAIRS), ("dpo", PAIRS), ("ranking", RANKS), ("ranking-cached", RANKS)],
+)
+def test_two_processes_are_one(
+    method, logged, saved_model, media_folder, pair_rows, chain_rows, write_rows, tmp_path
+):
+    """Ranks hold different numbers of media: the last row of each batch has none. Chains are of different length."""
+    table = pair_rows(8) if logged is PAIRS else chain_rows(8)
+    rows = [{**row, "videos": [] if number % 4 == 3 else row["videos"]} for number, row in enumerate(table)]
     dataset = write_rows(media_folder / f"{method}.jsonl", rows)
     histories = []
     for processes in (1, 2):
@@ -133,11 +142,13 @@ def test_two_processes_are_one(method, saved_model, media_folder, pair_rows, wri
             "report_to": "none",
             "save_strategy": "steps",
             "save_steps": 3,
+            **({"precompute_ref_log_probs": "true"} if "cached" in method else {}),
+            **({"ntp_weight": "0"} if logged is RANKS else {}),  # a mean over the tokens of a rank's batch
         }
         arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        launch(["-m", f"vidalign.trainers.{method}", *arguments], processes)
+        launch(["-m", f"vidalign.trainers.{method.split('-')[0]}", *arguments], processes)
         state = json.loads((out / "checkpoint-3" / "trainer_state.json").read_text())
         histories.append([entry for entry in state["log_history"] if "loss" in entry])
     for one, two in zip(*histories, strict=True):
-        for name in ("loss", "grad_norm", "logps_mean/chosen", "prob_geo/rejected", "logps/rejected"):
+        for name in ("loss", "grad_norm", *logged):
             assert two[name] == pytest.approx(one[name], rel=2e-3, abs=1e-4), name

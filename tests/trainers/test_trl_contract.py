@@ -14,6 +14,7 @@ from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 OVERRIDDEN = {
     "DPOTrainer._compute_loss": (DPOTrainer._compute_loss, "5e58a1699e0d76cd"),
     "DPOTrainer._prepare_dataset": (DPOTrainer._prepare_dataset, "35e349e8e8266df4"),
+    "DPOTrainer.compute_ref_log_probs": (DPOTrainer.compute_ref_log_probs, "90611af9cbadb8ec"),
     "DPOTrainer._precompute_ref_logps": (DPOTrainer._precompute_ref_logps, "f2c098c7da6ca701"),
     "DPOTrainer._set_signature_columns_if_needed": (
         DPOTrainer._set_signature_columns_if_needed,

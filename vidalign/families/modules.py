@@ -72,12 +72,15 @@ def freeze(model: Any, parts: Iterable[str]) -> None:
             parameter.requires_grad_(False)
 
 
-def lora_target_regex(model: Any, family: Family, *, vision_tower: bool = False) -> str:
+def lora_target_regex(
+    model: Any, family: Family, *, vision_tower: bool = False, projector: bool = False
+) -> str:
     """A regex for `LoraConfig(target_modules=...)`: every `nn.Linear` of the language model, never the head.
 
-    vision_tower: also those inside the vision tower, without the projector. PEFT matches the whole name of a
-    module, as the full model names it, e.g. `model.language_model.layers.0.self_attn.q_proj`. Names are
-    listed, all but the layer numbers: a tower may use the same last names as the language model.
+    vision_tower: also those inside the vision tower, without the projector. projector: also those inside it.
+    PEFT matches the whole name of a module, as the full model names it, e.g.
+    `model.language_model.layers.0.self_attn.q_proj`. Names are listed, all but the layer numbers: a tower may
+    use the same last names as the language model.
     """
     if hasattr(model, "peft_config"):
         raise ValueError(
@@ -85,10 +88,11 @@ def lora_target_regex(model: Any, family: Family, *, vision_tower: bool = False)
         )
     model = unwrap(model)
     paths = [*part_paths(family, "language_model")]
-    excluded: tuple[str, ...] = ()
     if vision_tower:
         paths += part_paths(family, "vision_tower")
-        excluded = part_paths(family, "projector")
+    excluded = () if projector else part_paths(family, "projector")
+    if projector:
+        paths += part_paths(family, "projector")
     prefix = backbone_path(model)
     patterns = dict.fromkeys(
         re.sub(r"(?<=\\\.)\d+(?=\\\.|$)", r"\\d+", re.escape(f"{prefix}.{name}" if prefix else name))

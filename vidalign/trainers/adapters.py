@@ -10,26 +10,38 @@ from vidalign.families.known import UnknownFamilyError
 
 LANGUAGE_MODEL = "language-model"
 WITH_VISION_TOWER = "language-model+vision-tower"
-PRESETS = (LANGUAGE_MODEL, WITH_VISION_TOWER)
+EVERY_PART = "language-model+vision-tower+projector"
+PRESETS = (LANGUAGE_MODEL, WITH_VISION_TOWER, EVERY_PART)
 
 
-def lora_preset(*, r: int = 128, alpha: int = 64, dropout: float = 0.05, vision_tower: bool = False) -> Any:
+def lora_preset(
+    *,
+    r: int = 128,
+    alpha: int = 64,
+    dropout: float = 0.05,
+    vision_tower: bool = False,
+    projector: bool = False,
+) -> Any:
     """LoRA on every linear layer of the language model (SynPO, appendix C: r 128, alpha 64, dropout 0.05).
 
     Args:
         r, alpha, dropout: as in PEFT.
         vision_tower: also on every linear layer of the vision tower.
+        projector: and of the projector; only together with the tower.
 
     Returns:
         A `peft.LoraConfig` for the `peft_config` of a vidalign trainer, which fills in the module names.
     """
     from peft import LoraConfig
 
+    if projector and not vision_tower:
+        raise ValueError("lora_preset(projector=True) is for the vision tower as well; set vision_tower=True")
+    parts = EVERY_PART if projector else WITH_VISION_TOWER if vision_tower else LANGUAGE_MODEL
     return LoraConfig(
         r=r,
         lora_alpha=alpha,
         lora_dropout=dropout,
-        target_modules=WITH_VISION_TOWER if vision_tower else LANGUAGE_MODEL,
+        target_modules=parts,
         task_type="CAUSAL_LM",
     )
 
@@ -51,9 +63,11 @@ def expand_preset(peft_config: Any, model: Any) -> Any:
     try:
         family = family_of(model)
     except UnknownFamilyError:
-        if preset == WITH_VISION_TOWER:
+        if preset != LANGUAGE_MODEL:
             raise
         expanded.target_modules = "all-linear"  # PEFT's own name: every linear layer except the head
         return expanded
-    expanded.target_modules = lora_target_regex(model, family, vision_tower=preset == WITH_VISION_TOWER)
+    expanded.target_modules = lora_target_regex(
+        model, family, vision_tower=preset != LANGUAGE_MODEL, projector=preset == EVERY_PART
+    )
     return expanded

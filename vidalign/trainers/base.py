@@ -20,6 +20,7 @@ from vidalign.trainers.card import append_details
 from vidalign.trainers.checkpoints import is_renamed, load_renamed
 from vidalign.trainers.collators import ROW
 from vidalign.trainers.encoding import RowEncoder, VideoSampling
+from vidalign.trainers.fingerprint import media_fingerprint
 
 MEDIA_COLUMNS = ("video", "videos", "image", "images")
 IMAGES = "vidalign_images"
@@ -29,11 +30,13 @@ IMAGES = "vidalign_images"
 class VideoTrainer:
     """Mixed into a TRL trainer, before it. Text-only datasets keep TRL's own preparation.
 
-    Class attributes: `_kind`, the kind of rows (`vidalign.rows.COMPLETIONS`); `_parent`, the name of the TRL trainer.
+    Class attributes: `_kind`, the kind of rows (`vidalign.rows.COMPLETIONS`); `_parent`, the name of the TRL trainer;
+    `_own_rows`, rows of a kind that TRL does not know, so that text-only ones are prepared here as well.
     """
 
     _kind: ClassVar[str]
     _parent: ClassVar[str]
+    _own_rows: ClassVar[bool] = False
     _tag_names: ClassVar[list[str]]
     _name: ClassVar[str]
     # Set by TRL's `__init__`.
@@ -64,13 +67,14 @@ class VideoTrainer:
         if train_dataset is None:
             raise ValueError("`train_dataset` is required")
         self._has_media = has_media(train_dataset)
-        _refuse_bypassing(args, self._has_media)
+        self._reads_rows = self._has_media or self._own_rows
+        _refuse_bypassing(args, self._reads_rows)
         if getattr(kwargs.get("peft_config"), "is_prompt_learning", False):
             raise ValueError(
                 "peft_config is prompt learning, whose virtual tokens stand before the media; use LoRA (lora_preset())"
             )
         config = _config_of(model, args)
-        self._family = _family(config, self._has_media)
+        self._family = _family(config, self._has_media, needed=self._reads_rows)
         self._folder = MediaFolder(args.media_root, tuple(args.media_allow))
         self._prepared: set[str] = set()
         self._media_encoder = MediaEncoder(self._family) if self._family is not None else None
@@ -81,7 +85,7 @@ class VideoTrainer:
                 trust_remote_code=args.trust_remote_code,
             )
         train_dataset = self._media_rows(train_dataset, "train")
-        eval_dataset = _each(eval_dataset, self._media_rows)
+        eval_dataset = each(eval_dataset, self._media_rows)
         if data_collator is None:
             data_collator = self._default_collator(processing_class, config, args)
         with _trl.construction(
@@ -109,13 +113,12 @@ class VideoTrainer:
         tokenizer = getattr(processing_class, "tokenizer", processing_class)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        if not self._has_media:
+        if not self._reads_rows:
             return self._text_collator(tokenizer.pad_token_id, args)
-        if processing_class is tokenizer:
+        if self._has_media and processing_class is tokenizer:
             raise ValueError(
                 "the dataset has media, but `processing_class` is a tokenizer; pass the model's processor (AutoProcessor)"
             )
-        assert self._family is not None
         encoder = RowEncoder(
             processing_class,
             self._family,
@@ -128,12 +131,12 @@ class VideoTrainer:
             ),
             folder=self._folder,
             cache_gb=args.media_cache_gb,
-            media_token_ids=self._family.media_token_ids(config),
+            media_token_ids=self._family.media_token_ids(config) if self._family else frozenset(),
         )
         return self._media_collator(encoder, tokenizer.pad_token_id, args)
 
     def _make_prefix(self, model: Any, args: Any) -> SharedPrefix | None:
-        if self._family is None or not (self._has_media or args.share_prefix):
+        if self._family is None or not (self._reads_rows or args.share_prefix):
             return None
         return SharedPrefix(
             model,
@@ -146,17 +149,17 @@ class VideoTrainer:
 
     def _media_rows(self, dataset: Any, name: str) -> Any:
         """The dataset, looked through and named as our collator expects it. Text-only ones pass as they are."""
-        if dataset is None or not has_media(dataset):
+        if dataset is None or not (self._own_rows or has_media(dataset)):
             return dataset
         streaming = isinstance(dataset, IterableDataset)
-        columns = _columns(dataset)
+        columns = columns_of(dataset)
         for column in ("video", "videos"):
             if column in columns and not streaming:
                 dataset = _undecoded(dataset, column)
-        if "prompt" not in columns:
+        if "prompt" not in columns and not self._own_rows:
             dataset = dataset.map(_last_turn if "messages" in columns else extract_prompt)
         if not streaming:
-            seen = [column for column in _columns(dataset) if column not in ("image", "images", IMAGES)]
+            seen = [column for column in columns_of(dataset) if column not in ("image", "images", IMAGES)]
             validate(dataset.select_columns(seen), self._kind, self._folder, name=f"{name} dataset")
             if ROW not in columns:
                 dataset = dataset.add_column(ROW, range(len(dataset)))
@@ -170,8 +173,8 @@ class VideoTrainer:
     # Overrides of TRL
 
     def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, *rest: Any) -> Any:
-        if self._has_media:
-            known = getattr(dataset, "_fingerprint", None) in self._prepared or ROW in _columns(dataset)
+        if self._reads_rows:
+            known = getattr(dataset, "_fingerprint", None) in self._prepared or ROW in columns_of(dataset)
             return dataset if known else self._media_rows(dataset, str(rest[-1]))
         if has_media(dataset):
             raise ValueError(
@@ -181,23 +184,22 @@ class VideoTrainer:
         return super()._prepare_dataset(dataset, processing_class, args, *rest)  # type: ignore[misc]
 
     def _set_signature_columns_if_needed(self) -> None:
-        if self._has_media:
+        if self._reads_rows:
             self._signature_columns = [
-                *(
-                    "prompt",
-                    "chosen",
-                    "rejected",
-                    "completion",
-                    "video",
-                    "videos",
-                    IMAGES,
-                    "vidalign_image",
-                    ROW,
-                ),
+                *("prompt", "chosen", "rejected", "completion", "ranked", "prompts"),
+                *("video", "videos", IMAGES, "vidalign_image", ROW),
                 *("tools", "chat_template_kwargs", "ref_chosen_logps", "ref_rejected_logps"),
             ]
         else:
             super()._set_signature_columns_if_needed()  # type: ignore[misc]
+
+    def _fingerprinted(self, dataset: Any) -> Any:
+        """The dataset under a fingerprint that also covers how videos are read, and the files themselves."""
+        if not (self._reads_rows and hasattr(dataset, "_fingerprint")):
+            return dataset
+        dataset = dataset.with_format(dataset.format["type"])
+        dataset._fingerprint = media_fingerprint(dataset, self.data_collator)  # type: ignore[attr-defined]
+        return dataset
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         target = model if model is not None else self.model  # type: ignore[attr-defined]
@@ -224,14 +226,14 @@ class VideoTrainer:
 
 
 def has_media(dataset: Any) -> bool:
-    return any(column in _columns(dataset) for column in (*MEDIA_COLUMNS, IMAGES, "vidalign_image"))
+    return any(column in columns_of(dataset) for column in (*MEDIA_COLUMNS, IMAGES, "vidalign_image"))
 
 
-def _columns(dataset: Any) -> list[str]:
+def columns_of(dataset: Any) -> list[str]:
     return list(dataset.column_names) if dataset.column_names is not None else list(next(iter(dataset)))
 
 
-def _each(datasets: Any, function: Callable[[Any, str], Any]) -> Any:
+def each(datasets: Any, function: Callable[[Any, str], Any]) -> Any:
     if isinstance(datasets, dict):
         return {name: function(dataset, name) for name, dataset in datasets.items()}
     return function(datasets, "eval")
@@ -262,12 +264,12 @@ def _config_of(model: Any, args: Any) -> Any:
     )
 
 
-def _family(config: Any, media: bool) -> Family | None:
-    """The model's family. An unknown one is refused only where there are media: text trains as in TRL."""
+def _family(config: Any, media: bool, *, needed: bool) -> Family | None:
+    """The model's family. An unknown one is refused only where it is needed: other text trains as in TRL."""
     try:
         family = family_of(config)
     except UnknownFamilyError:
-        if media:
+        if needed:
             raise
         return None
     if media and not family.vision_tower:

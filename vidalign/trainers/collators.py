@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +23,34 @@ class PromptGroups:
     numbers: dict[str, int]
     media: list[dict[str, torch.Tensor]]
 
-    def of(self, row: EncodedRow) -> int:
-        if row.key not in self.numbers:
-            self.numbers[row.key] = len(self.media)
+    def of(self, row: EncodedRow, key: str | None = None) -> int:
+        """key: default the row's own, which stands for its prompt and media."""
+        key = row.key if key is None else key
+        if key not in self.numbers:
+            self.numbers[key] = len(self.media)
             # A copy: the trainer moves a batch's tensors, and the encoder may keep the originals.
             self.media.append(dict(row.prompt.media))
-        return self.numbers[row.key]
+        return self.numbers[key]
+
+
+@contextmanager
+def _naming(row: Mapping[str, Any], number: int) -> Iterator[None]:
+    """Errors name the row: its index in the dataset, or its number in the batch."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        where = f"row {row[ROW]} of the dataset" if ROW in row else f"row {number} of the batch"
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _check_room(row: EncodedRow, max_length: int | None) -> None:
+    length = len(row.prompt.input_ids)
+    if max_length is not None and length >= max_length:
+        raise ValueError(
+            f"the prompt has {length} tokens, media included, and max_length={max_length} leaves no room for its "
+            "completion; cutting it would cut into the media. Raise max_length, or lower video_fps, "
+            "video_max_frames or video_max_pixels."
+        )
 
 
 def encode_rows(
@@ -40,18 +63,9 @@ def encode_rows(
     """
     encoded = []
     for number, row in enumerate(rows):
-        try:
+        with _naming(row, number):
             encoded.append(encoder(row, columns))
-            length = len(encoded[-1].prompt.input_ids)
-            if max_length is not None and length >= max_length:
-                raise ValueError(
-                    f"the prompt has {length} tokens, media included, and max_length={max_length} leaves no room for its "
-                    "completion; cutting it would cut into the media. Raise max_length, or lower video_fps, "
-                    "video_max_frames or video_max_pixels."
-                )
-        except (ValueError, OSError) as error:
-            where = f"row {row[ROW]} of the dataset" if ROW in row else f"row {number} of the batch"
-            raise ValueError(f"{where}: {error}") from error
+            _check_room(encoded[-1], max_length)
     return encoded
 
 
@@ -109,6 +123,58 @@ class VideoPreferenceCollator:
             if name in examples[0]:
                 batch[name] = torch.tensor([example[name] for example in examples])
         return batch
+
+
+@dataclass
+class RankedCollator:
+    """Chains, with media or without: the items of each chain as rows, one chain after another, best first. Beside
+    `input_ids`, `attention_mask`, `completion_mask` [M, L]
+
+    chain: [M] the number of each row's chain.
+    prefix_group, media: as in `VideoPreferenceCollator`. Questions on one video share it.
+    ref_logps: [M], where the reference's log-probs were computed beforehand.
+
+    chain_length: take only the first so many items of a chain.
+    """
+
+    encoder: RowEncoder
+    pad_token_id: int
+    max_length: int | None = None
+    pad_to_multiple_of: int | None = None
+    chain_length: int | None = None
+
+    def __call__(self, examples: list[Mapping[str, Any]]) -> dict[str, Any]:
+        groups = PromptGroups({}, [])
+        rows: list[tuple[list[int], list[int]]] = []
+        numbers: list[int] = []
+        chain: list[int] = []
+        reference: list[float] = []
+        for number, example in enumerate(examples):
+            with _naming(example, number):
+                items = self.encoder.chain(example, self.chain_length)
+                for item in items:
+                    _check_room(item, self.max_length)
+            rows += [(item.prompt.input_ids, item.completions["completion"]) for item in items]
+            numbers += [groups.of(item, self._group_key(item, items, number)) for item in items]
+            chain += [number] * len(items)
+            reference += (example.get("ref_chosen_logps") or [])[: len(items)]
+        batch: dict[str, Any] = pad_rows(rows, self.pad_token_id, self.max_length, self.pad_to_multiple_of)
+        batch["chain"] = torch.tensor(chain)
+        batch["prefix_group"] = torch.tensor(numbers)
+        batch["media"] = groups.media
+        if reference:
+            batch["ref_logps"] = torch.tensor(reference)
+        return batch
+
+    def _group_key(self, item: EncodedRow, items: list[EncodedRow], number: int) -> str:
+        """Equal for rows that may share a prefix: one prompt, or the same tokens up to the last of the same media."""
+        if len({other.key for other in items}) == 1:
+            return item.key
+        if not item.media_key:
+            return f"chain {number}"
+        ids, media = item.prompt.input_ids, self.encoder.media_token_ids
+        last = max((place for place, token in enumerate(ids) if token in media), default=-1)
+        return f"{item.media_key} {ids[: last + 1]}"
 
 
 @dataclass

@@ -10,7 +10,6 @@ from trl import DPOConfig, DPOTrainer
 
 from vidalign.losses import dpop_loss
 from vidalign.trainers.config import VideoFields
-from vidalign.trainers.fingerprint import media_fingerprint
 from vidalign.trainers.preference import PreferenceTrainer
 
 
@@ -107,11 +106,7 @@ class VideoDPOTrainer(PreferenceTrainer, DPOTrainer):
         return self._dpop_weight * losses.mean()
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
-        """TRL's, under a fingerprint that also covers how videos are read and the files themselves."""
-        if self._has_media and hasattr(dataset, "_fingerprint"):
-            dataset = dataset.with_format(dataset.format["type"])
-            dataset._fingerprint = media_fingerprint(dataset, self.data_collator)
-        return super()._precompute_ref_logps(dataset, name, batch_size)
+        return super()._precompute_ref_logps(self._fingerprinted(dataset), name, batch_size)
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ from trl.data_utils import apply_chat_template, is_conversational
 
 from vidalign.families import FAMILIES
 from vidalign.families.family import EncodedPrompt, Family
-from vidalign.rows import MediaFolder, media_of, without_nulls
+from vidalign.rows import MediaFolder, chain_of, media_of, without_nulls
+from vidalign.trainers.splice import splice
 from vidalign.video import read_video
 
 
@@ -29,11 +30,23 @@ class VideoSampling:
 
 @dataclass
 class EncodedRow:
-    """prompt: its ids and media. completions: token ids by column. key: equal for rows with the same prompt and media."""
+    """prompt: its ids and media. completions: token ids by column. key: equal for rows with the same prompt and media.
+    media_key: equal for rows with the same media, "" without any."""
 
     prompt: EncodedPrompt
     completions: dict[str, list[int]]
     key: str
+    media_key: str
+
+
+@dataclass
+class _Encoded:
+    """The last prompt with media that was encoded, for others on the same media."""
+
+    key: str
+    media_key: str
+    text: str
+    prompt: EncodedPrompt
 
 
 class RowEncoder:
@@ -70,11 +83,12 @@ class RowEncoder:
         self._capacity = int(cache_gb * 2**30)
         self._held = 0
         self._cache: OrderedDict[str, EncodedPrompt] = OrderedDict()
+        self._last: _Encoded | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Spawned workers: a family holds functions that cannot be pickled, and a cache is not worth sending.
         name = self.family.name if self.family is not None else None
-        return {**self.__dict__, "family": name, "_cache": OrderedDict(), "_held": 0}
+        return {**self.__dict__, "family": name, "_cache": OrderedDict(), "_held": 0, "_last": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -86,12 +100,35 @@ class RowEncoder:
         Raises:
             ValueError: with the row's media in the message where they are the cause.
         """
-        videos = [self.folder.locate(medium) for medium in media_of(row, "video")]
+        return self._encode(row, columns, *self._media(row))
+
+    def chain(self, row: Mapping[str, Any], longest: int | None = None) -> list[EncodedRow]:
+        """The items of a ranked row, best first, its media read once; with `completion` as their column.
+
+        longest: take only the first so many.
+
+        Raises:
+            ValueError: as for one row; no chain; or items that are equal once they are tokens.
+        """
+        media = self._media(row)
+        items = [self._encode(item, ("completion",), *media) for item in chain_of(row)[:longest]]
+        seen = {(item.key, tuple(item.completions["completion"])) for item in items}
+        if len(seen) < len(items):
+            raise ValueError("two items of the chain have the same tokens, so neither is better")
+        return items
+
+    def _media(self, row: Mapping[str, Any]) -> tuple[list[str | bytes], list[Any]]:
         stored = media_of(row, "image") or media_of(row, "vidalign_image")
-        images = [_image(image) for image in stored]
+        videos = [self.folder.locate(medium) for medium in media_of(row, "video")]
+        return videos, [_image(image) for image in stored]
+
+    def _encode(
+        self, row: Mapping[str, Any], columns: Sequence[str], videos: list[str | bytes], images: list[Any]
+    ) -> EncodedRow:
         text = self._render(row, columns, len(videos), len(images))
-        key = _key(text["prompt"], videos, images)
-        prompt = self._prompt(key, text["prompt"], videos, images)
+        media_key = _media_key(videos, images)
+        key = hashlib.sha256(f"{media_key}\0{text['prompt']}".encode()).hexdigest()
+        prompt = self._prompt(key, media_key, text["prompt"], videos, images)
         completions = {
             column: self.tokenizer(text[column], add_special_tokens=False)["input_ids"] for column in columns
         }
@@ -104,15 +141,46 @@ class RowEncoder:
                 )
             if not ids:
                 raise ValueError(f"{column} has no tokens")
-        return EncodedRow(prompt, completions, key)
+        return EncodedRow(prompt, completions, key, media_key)
 
-    def _prompt(self, key: str, text: str, videos: list[str | bytes], images: list[Any]) -> EncodedPrompt:
+    def _ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _placeholder_ids(self) -> frozenset[int]:
+        assert self.family is not None
+        written = self.family.video_placeholder(self.processor) + self.family.image_placeholder(
+            self.processor
+        )
+        return self.media_token_ids | {
+            token for token in self._ids(written) if token in self.tokenizer.added_tokens_decoder
+        }
+
+    def _prompt(
+        self, key: str, media_key: str, text: str, videos: list[str | bytes], images: list[Any]
+    ) -> EncodedPrompt:
+        if not media_key:
+            # Through the tokenizer: some processors refuse a call without media.
+            return EncodedPrompt(self._ids(text))
         if key in self._cache:
             self._cache.move_to_end(key)
+            self._last = _Encoded(key, media_key, text, self._cache[key])
             return self._cache[key]
-        if not videos and not images:
-            # Through the tokenizer: some processors refuse a call without media.
-            return EncodedPrompt(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        if self._last is not None and self._last.media_key == media_key:
+            if self._last.key == key:
+                return self._last.prompt
+            last = self._last
+            ids = splice(
+                last.prompt.input_ids, self._ids(last.text), self._ids(text), self._placeholder_ids()
+            )
+            if ids is not None:
+                return EncodedPrompt(ids, last.prompt.media)
+        prompt = self._process(text, videos, images)
+        self._last = _Encoded(key, media_key, text, prompt)
+        self._remember(key, prompt)
+        return prompt
+
+    def _process(self, text: str, videos: list[str | bytes], images: list[Any]) -> EncodedPrompt:
+        """Decodes the media and runs the processor."""
         if self.family is None:
             raise ValueError("the row has media, but the model has no vision tower; load a video model")
         decoded = [
@@ -131,9 +199,7 @@ class RowEncoder:
         if self.sampling.total_pixels is not None and decoded:
             longest = max(len(video.frames) for video in decoded)
             budget = min(budget or self.sampling.total_pixels, self.sampling.total_pixels // longest)
-        prompt = self.family.encode(self.processor, text, decoded, images, max_pixels=budget)
-        self._remember(key, prompt)
-        return prompt
+        return self.family.encode(self.processor, text, decoded, images, max_pixels=budget)
 
     def _has_budget(self) -> bool:
         return self.sampling.max_pixels is not None or self.sampling.total_pixels is not None
@@ -219,8 +285,10 @@ def _image(image: Any) -> Any:
     return load_image(image) if isinstance(image, str) else image
 
 
-def _key(prompt: str, videos: Sequence[str | bytes], images: Sequence[Any]) -> str:
-    digest = hashlib.sha256(prompt.encode())
+def _media_key(videos: Sequence[str | bytes], images: Sequence[Any]) -> str:
+    if not videos and not images:
+        return ""
+    digest = hashlib.sha256()
     for video in videos:
         digest.update(b"\0video")
         digest.update(video if isinstance(video, bytes) else video.encode())

@@ -11,7 +11,7 @@ from vidalign.rows import media_of
 
 
 def media_fingerprint(dataset: Any, collator: Any) -> str:
-    """Changes with the dataset, the sampling of videos, the processor, the longest row, and each file's size and time.
+    """Changes with the dataset, the sampling of videos, the processor, the longest row and chain, and each file's size and time.
 
     Args:
         dataset: a `datasets.Dataset` of rows with media.
@@ -21,7 +21,8 @@ def media_fingerprint(dataset: Any, collator: Any) -> str:
     hasher.update(dataset._fingerprint)
     encoder = getattr(collator, "encoder", None)
     if encoder is not None:
-        hasher.update((encoder.sampling, collator.max_length, repr(encoder.processor)))
+        longest = getattr(collator, "chain_length", None)
+        hasher.update((encoder.sampling, collator.max_length, longest, repr(encoder.processor)))
         columns = [column for column in ("video", "videos") if column in dataset.column_names]
         for row in dataset.select_columns(columns):
             for video in (medium for medium in media_of(row, "video")):

@@ -19,7 +19,7 @@ class RecipeArguments(ScriptArguments):
     """TRL's script arguments, and what a recipe says about itself."""
 
     method: str | None = field(
-        default=None, metadata={"help": "Trainer that the recipe is for: sft, dpo or synpo."}
+        default=None, metadata={"help": "Trainer that the recipe is for: sft, dpo, synpo or ranking."}
     )
     paper: str | None = field(default=None, metadata={"help": "Paper and table that the recipe follows."})
     hardware: str | None = field(

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from trl import SFTConfig, SFTTrainer
 
-from vidalign.trainers.base import VideoTrainer
+from vidalign.rows import BadRows, chain_of
+from vidalign.trainers.base import VideoTrainer, columns_of, each
 from vidalign.trainers.collators import VideoSupervisedCollator
 from vidalign.trainers.config import VideoFields
 
@@ -21,7 +22,8 @@ class VideoSFTTrainer(VideoTrainer, SFTTrainer):
     """Changes only what reaches the model: rows with videos; rows of one video and prompt share them.
 
     Rows: `videos` (paths), `prompt`, `completion`, in TRL's standard or conversational format, or `messages`, whose
-    last turn is the completion. Arguments as TRL's `SFTTrainer`; `peft_config` may be `vidalign.lora_preset()`.
+    last turn is the completion. Of chains (`RankingTrainer`'s rows) the best item is learnt. Arguments as TRL's
+    `SFTTrainer`; `peft_config` may be `vidalign.lora_preset()`.
     """
 
     _kind = "supervised"
@@ -46,8 +48,8 @@ class VideoSFTTrainer(VideoTrainer, SFTTrainer):
             model=model,
             args=args,
             data_collator=data_collator,
-            train_dataset=train_dataset,
-            eval_dataset=eval_dataset,
+            train_dataset=_best_of_chains(train_dataset, "train"),
+            eval_dataset=each(eval_dataset, _best_of_chains),
             processing_class=processing_class,
             **kwargs,
         )
@@ -63,6 +65,21 @@ class VideoSFTTrainer(VideoTrainer, SFTTrainer):
             args.pad_to_multiple_of,
             completion_only=args.completion_only_loss is not False,
         )
+
+
+def _best_of_chains(dataset: Any, name: str) -> Any:
+    if dataset is None or not {"ranked", "prompts"} & set(columns_of(dataset)):
+        return dataset
+
+    def best(row: dict[str, Any], index: int) -> dict[str, Any]:
+        try:
+            item = chain_of(row)[0]
+        except ValueError as error:
+            raise BadRows(f"{name} dataset: row {index}: {error}") from None
+        return {"prompt": item["prompt"], "completion": item["completion"]}
+
+    gone = [column for column in ("ranked", "prompts") if column in columns_of(dataset)]
+    return dataset.map(best, with_indices=True, remove_columns=gone)
 
 
 def main() -> None:

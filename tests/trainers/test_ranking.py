@@ -1,0 +1,421 @@
+"""Chains: the objective against hand-made log-probs and against DPO, rows of every form, references, what is logged."""
+
+import copy
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+from datasets import Dataset, Features, Image, List, Value
+from PIL import Image as Picture
+from trl import DPOConfig, DPOTrainer
+
+from vidalign.families import FAMILIES
+from vidalign.rows import BadRows
+from vidalign.trainers.adapters import lora_preset
+from vidalign.trainers.ranking import RankingConfig, RankingTrainer
+from vidalign.video import read_video
+
+SEEING = [name for name, family in FAMILIES.items() if family.vision_tower]
+
+
+def as_chains(rows):
+    return [
+        {
+            **{k: row[k] for k in row if k not in ("chosen", "rejected")},
+            "ranked": [row["chosen"], row["rejected"]],
+        }
+        for row in rows
+    ]
+
+
+# --- the objective ------------------------------------------------------------------------------------------------
+
+
+def by_hand(loss_type, rewards, logps):
+    """One chain."""
+    if loss_type == "hinge":
+        return sum(max(0.0, b - a) for a, b in combinations(logps, 2))
+    if loss_type == "dpo":
+        rewards = rewards[:2]
+    steps = range(1 if loss_type == "mpo" else len(rewards))
+    return sum(math.log(sum(math.exp(r) for r in rewards[k:])) - rewards[k] for k in steps)
+
+
+@pytest.mark.parametrize("question", [False, True])
+@pytest.mark.parametrize("loss_type", ["plackett_luce", "mpo", "hinge", "dpo"])
+def test_losses_by_hand(loss_type, question, trainer_of, chain_rows, first_step, moved, logps_by_hand):
+    rows = chain_rows(4, question=question)
+    settings = {"loss_type": [loss_type], "beta": 0.4, "ntp_weight": 0.3, "per_device_train_batch_size": 4}
+    trainer = moved(trainer_of("ranking", rows=rows, **settings))
+    batch = next(iter(trainer.get_train_dataloader()))
+    if loss_type != "dpo":
+        assert sorted(batch["chain"].bincount().tolist()) == [2, 3, 4, 5]
+    loss, _ = first_step(trainer, batch)
+    policy = logps_by_hand(trainer.model.eval(), batch)
+    reference = np.zeros_like(policy) if loss_type == "hinge" else logps_by_hand(trainer.ref_model, batch)
+    total, best = 0.0, []
+    for number in range(4):
+        own = (batch["chain"] == number).nonzero().flatten().tolist()
+        total += by_hand(loss_type, 0.4 * (policy[own] - reference[own]), policy[own]) / 4
+        best.append(own[0])
+    ntp = -policy[best].sum() / int(batch["completion_mask"][best].sum())
+    assert loss == pytest.approx(total + 0.3 * ntp, abs=1e-4)
+
+
+@pytest.mark.parametrize("loss_type", ["plackett_luce", "mpo", "dpo"])
+def test_chains_of_two_are_dpo_on_video(
+    loss_type, trainer_of, pair_rows, first_step, moved, assert_same_gradients
+):
+    pairs = pair_rows(2)
+    settings = {"beta": 0.3, "per_device_train_batch_size": 2}
+    dpo = moved(
+        trainer_of("dpo", rows=pairs, loss_type=["sigmoid", "sft"], loss_weights=[1.0, 0.1], **settings)
+    )
+    ours = moved(trainer_of("ranking", rows=as_chains(pairs), loss_type=[loss_type], **settings))
+    expected, expected_grads = first_step(dpo)
+    loss, grads = first_step(ours)
+    assert loss == pytest.approx(expected, abs=1e-5)
+    assert_same_gradients(grads, expected_grads)
+    logged, theirs = ours._metrics["train"], dpo._metrics["train"]
+    for name, other in {
+        "rewards/rank_1": "rewards/chosen",
+        "rewards/rank_2": "rewards/rejected",
+        "rank/accuracy": "rewards/accuracies",
+        "logps/rank_2": "logps/rejected",
+        "entropy": "entropy",
+        "num_tokens": "num_tokens",
+        "mean_token_accuracy": "mean_token_accuracy",
+    }.items():
+        assert logged[name] == pytest.approx(theirs[other], abs=1e-4), name
+
+
+def test_chains_of_two_are_stock_dpo_on_frames(
+    media_folder, pair_rows, trainer_of, first_step, moved, assert_same_gradients
+):
+    messages = List({"role": Value("string"), "content": Value("string")})
+    pairs = []
+    for row in pair_rows(2):
+        frames = read_video(str(media_folder / row.pop("videos")[0]), fps=1.0).frames
+        pairs.append({"images": [Picture.fromarray(frame) for frame in frames], **row})
+    columns = {"images": List(Image()), "prompt": messages}
+    stock = trainer_of(
+        "dpo",
+        rows=Dataset.from_list(
+            pairs, features=Features({**columns, "chosen": messages, "rejected": messages})
+        ),
+        classes=(DPOTrainer, DPOConfig),
+        loss_type=["sigmoid", "sft"],
+        loss_weights=[1.0, 0.1],
+        max_length=None,
+    )
+    chains = Dataset.from_list(as_chains(pairs), features=Features({**columns, "ranked": List(messages)}))
+    expected, expected_grads = first_step(moved(stock))
+    loss, grads = first_step(moved(trainer_of("ranking", rows=chains)))
+    assert loss == pytest.approx(expected, abs=1e-5)
+    assert_same_gradients(grads, expected_grads)
+
+
+def test_several_losses_are_added(trainer_of, first_step, moved):
+    settings = {"ntp_weight": 0.0, "beta": 0.5}
+    parts = [
+        first_step(moved(trainer_of("ranking", loss_type=[name], **settings)))[0] for name in ("mpo", "hinge")
+    ]
+    both = trainer_of("ranking", loss_type=["mpo", "hinge"], loss_weights=[2.0, 0.5], **settings)
+    assert first_step(moved(both))[0] == pytest.approx(2 * parts[0] + 0.5 * parts[1], abs=1e-4)
+
+
+# --- the shared prefix --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["captions", "questions", "text", "both"])
+@pytest.mark.parametrize("family", SEEING)
+def test_shared_is_separate(family, form, trainer_of, chain_rows, first_step, moved, assert_same_gradients):
+    if form == "both":
+        captions, questions = chain_rows(4), chain_rows(4, question=True)
+        rows = [
+            {**dict.fromkeys(("prompt", "ranked", "prompts", "completion")), **row}
+            for row in (captions[0], questions[0], questions[1], captions[3])
+        ]
+    else:
+        rows = chain_rows(4, question=form == "questions", media=form != "text")
+    settings = {"rows": rows, "model": family, "per_device_train_batch_size": 4}
+    shared, separate = (
+        moved(trainer_of("ranking", share_prefix=share, **settings)) for share in (True, False)
+    )
+    loss, grads = first_step(shared)
+    expected, expected_grads = first_step(separate)
+    assert loss == pytest.approx(expected, abs=1e-5)
+    assert_same_gradients(grads, expected_grads, relative=2e-4)
+
+
+def test_a_long_chain(trainer_of, chain_rows, first_step, moved, assert_same_gradients):
+    [row] = chain_rows(1)
+    words = [f"{'red ' * (1 + n // 8)}circle {'abcdefgh'[n % 8]}" for n in range(64)]
+    row["ranked"] = [[{"role": "assistant", "content": text}] for text in words]
+    shared, separate = (
+        moved(trainer_of("ranking", rows=[row], per_device_train_batch_size=1, share_prefix=share))
+        for share in (True, False)
+    )
+    loss, grads = first_step(shared)
+    expected, expected_grads = first_step(separate)
+    assert loss == pytest.approx(expected, rel=1e-5)
+    assert_same_gradients(grads, expected_grads, relative=2e-4)
+    assert {"rewards/rank_1", "rewards/rank_64"} <= set(shared._metrics["train"])
+
+
+@pytest.mark.parametrize("family", SEEING)
+@pytest.mark.parametrize("question", [False, True])
+def test_a_chain_has_its_video_once(family, question, trainer_of, chain_rows, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(
+        "vidalign.trainers.encoding.read_video",
+        lambda path, **options: decoded.append(path) or read_video(path, **options),
+    )
+    [row] = chain_rows(1, question=question)
+    trainer = trainer_of("ranking", rows=[row], model=family, per_device_train_batch_size=1)
+    batch = next(iter(trainer.get_train_dataloader()))
+    assert len(batch["chain"]) == 5 and len(decoded) == len(batch["media"]) == 1
+    assert batch["prefix_group"].tolist() == [0] * 5
+    # What stands in the rows is what the processor makes of each question by itself.
+    encoder = trainer.data_collator.encoder
+    items = [{**row, "prompt": p} for p in row["prompts"]] if question else [row]
+    for number, item in enumerate(items):
+        encoder._last = None
+        alone = encoder({**item, "completion": [{"role": "assistant", "content": "no"}]}, ("completion",))
+        ids = batch["input_ids"][number, : len(alone.prompt.input_ids)]
+        assert ids.tolist() == alone.prompt.input_ids
+        assert all(alone.prompt.media[name].equal(tensor) for name, tensor in batch["media"][0].items())
+
+
+def test_questions_that_stand_before_the_video_have_groups_of_their_own(
+    trainer_of, chain_rows, first_step, moved
+):
+    [row] = chain_rows(1, question=True)
+    row["prompts"] = [
+        [
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": p[0]["content"]}, {"type": "video", "text": None}],
+            }
+        ]
+        for p in row["prompts"]
+    ]
+    row["completion"] = [{"role": "assistant", "content": [{"type": "text", "text": "no"}]}]
+    settings = {"rows": [row], "per_device_train_batch_size": 1}
+    shared = moved(trainer_of("ranking", **settings))
+    batch = next(iter(shared.get_train_dataloader()))
+    assert batch["prefix_group"].tolist() == [0, 1, 2, 3, 4]
+    separate = moved(trainer_of("ranking", share_prefix=False, **settings))
+    assert first_step(shared)[0] == pytest.approx(first_step(separate)[0], abs=1e-5)
+
+
+def test_two_question_chains_on_one_video_share_it(trainer_of, chain_rows):
+    rows = [{**row, "videos": ["0.mp4"]} for row in chain_rows(2, question=True)]
+    batch = next(iter(trainer_of("ranking", rows=rows).get_train_dataloader()))
+    assert len(batch["media"]) == 1 and set(batch["chain"].tolist()) == {0, 1}
+
+
+# --- the reference ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("question", [False, True])
+def test_three_kinds_of_reference_give_the_same_run(
+    question, trainer_of, chain_rows, losses_of, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
+    rows = chain_rows(5, question=question)
+    settings = {"rows": rows, "max_steps": 4}
+    model = losses_of(trainer_of("ranking", **settings))
+    cached = losses_of(trainer_of("ranking", precompute_ref_log_probs=True, **settings))
+    assert cached == pytest.approx(model, abs=1e-4)
+    adapter = {"peft_config": lora_preset(r=4, alpha=8)}
+    by_adapter = losses_of(trainer_of("ranking", trainer_options=adapter, **settings))
+    cached_adapter = losses_of(
+        trainer_of("ranking", trainer_options=adapter, precompute_ref_log_probs=True, **settings)
+    )
+    assert cached_adapter == pytest.approx(by_adapter, abs=1e-4)
+
+
+def test_cached_references_of_chains_of_another_length_are_made_anew(
+    trainer_of, chain_rows, losses_of, tmp_path
+):
+    rows = Dataset.from_list(chain_rows(4))
+    rows.to_json(tmp_path / "rows.jsonl")
+    table = Dataset.from_json(str(tmp_path / "rows.jsonl"), cache_dir=str(tmp_path / "cache"))
+    for length in (None, 2, 3):
+        settings = {"rows": table, "max_steps": 2, "chain_length": length}
+        plain = losses_of(trainer_of("ranking", **settings))
+        assert losses_of(trainer_of("ranking", precompute_ref_log_probs=True, **settings)) == pytest.approx(
+            plain, abs=1e-4
+        )
+
+
+def test_hinge_loads_no_reference(trainer_of, losses_of, monkeypatch):
+    from trl.trainer import dpo_trainer
+
+    loaded = []
+    original = dpo_trainer.create_model_from_path
+    monkeypatch.setattr(
+        dpo_trainer, "create_model_from_path", lambda *a, **k: loaded.append(a) or original(*a, **k)
+    )
+    trainer = trainer_of("ranking", loss_type=["hinge"], max_steps=2)
+    assert trainer.ref_model is None and len(loaded) == 1
+    assert all(math.isfinite(loss) for loss in losses_of(trainer))
+
+
+# --- learning -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss_type", ["plackett_luce", "mpo", "hinge"])
+def test_it_learns_the_order(loss_type, trainer_of, chain_rows):
+    trainer = trainer_of(
+        "ranking",
+        rows=chain_rows(2),
+        loss_type=[loss_type],
+        learning_rate=3e-3,
+        max_steps=30,
+    )
+    trainer.train()
+    log = [entry for entry in trainer.state.log_history if "rank/accuracy" in entry]
+    assert log[-1]["loss"] < log[0]["loss"]
+    assert log[-1]["rank/top1"] == 1
+    if loss_type != "mpo":
+        assert log[-1]["rank/accuracy"] == log[-1]["rank/kendall_tau"] == 1
+    assert log[-1]["loss/ranking"] + 0.1 * log[-1]["loss/ntp"] == pytest.approx(log[-1]["loss"], abs=1e-3)
+
+
+def test_evaluation_logs_the_same_measures(trainer_of, chain_rows):
+    rows = chain_rows(5)
+    trainer = trainer_of("ranking", rows=rows, trainer_options={"eval_dataset": Dataset.from_list(rows)})
+    metrics = trainer.evaluate()
+    names = ("loss", "rank/accuracy", "rank/top1", "rank/kendall_tau", "rewards/rank_5", "loss/ntp")
+    assert all(math.isfinite(metrics[f"eval_{name}"]) for name in names)
+
+
+def test_the_tower_learns_unless_it_is_frozen(trainer_of, first_step):
+    for freeze in ([], ["vision_tower"]):
+        _, grads = first_step(trainer_of("ranking", freeze=freeze))
+        assert any("visual.blocks" in name for name in grads) == (not freeze)
+
+
+def test_chains_are_cut_on_request(trainer_of, chain_rows):
+    batch = next(iter(trainer_of("ranking", chain_length=3).get_train_dataloader()))
+    assert batch["chain"].bincount().max() == 3
+    batch = next(iter(trainer_of("ranking", loss_type=["dpo"]).get_train_dataloader()))
+    assert batch["chain"].bincount().tolist() == [2, 2]
+
+
+def test_text_models_rank_text(trainer_of, chain_rows, losses_of):
+    for question in (False, True):
+        rows = chain_rows(4, media=False, question=question)
+        shared = losses_of(trainer_of("ranking", rows=rows, model="llama", max_steps=2))
+        separate = losses_of(trainer_of("ranking", rows=rows, model="llama", max_steps=2, share_prefix=False))
+        assert shared == pytest.approx(separate, abs=1e-5)
+
+
+def test_supervised_training_takes_the_best(trainer_of, chain_rows, losses_of):
+    chains = chain_rows(4)
+    best = [{"videos": r["videos"], "prompt": r["prompt"], "completion": r["ranked"][0]} for r in chains]
+    expected = losses_of(trainer_of("sft", rows=Dataset.from_list(best), max_steps=2))
+    assert losses_of(trainer_of("sft", rows=Dataset.from_list(chains), max_steps=2)) == expected
+    questions = chain_rows(4, question=True)
+    best = [
+        {"videos": r["videos"], "prompt": r["prompts"][0], "completion": r["completion"]} for r in questions
+    ]
+    expected = losses_of(trainer_of("sft", rows=Dataset.from_list(best), max_steps=2))
+    assert losses_of(trainer_of("sft", rows=Dataset.from_list(questions), max_steps=2)) == expected
+
+
+# --- rows ---------------------------------------------------------------------------------------------------------
+
+
+def said(text):
+    return [{"role": "assistant", "content": text}]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ranked": None}, "ranked: missing, and so is prompts"),
+        ({"ranked": []}, "ranked: 0 item"),
+        ({"ranked": [said("alone")]}, "ranked: 1 item; a chain has at least 2"),
+        ({"ranked": [said("a b"), said("c"), said(" a b ")]}, "ranked: items 0 and 2 are equal"),
+        ({"ranked": [said("a"), said(" ")]}, "ranked, item 1: completion: empty"),
+        ({"ranked": [said("a"), None]}, "ranked, item 1: completion: missing"),
+        ({"scores": [1.0, 2.0]}, "scores: \\[1.0, 2.0\\] instead of one for each of the 5 items"),
+        ({"scores": [5.0, 4.0, 4.5, 2.0, 1.0]}, "scores: item 2 has 4.5 and the one before it 4.0"),
+        ({"prompt": None}, "ranked, item 0: prompt: missing"),
+        ({"videos": ["gone.mp4"]}, r"videos: .*gone\.mp4' does not exist"),
+    ],
+)
+def test_bad_chains_are_named(change, message, trainer_of, chain_rows):
+    rows = chain_rows(8)
+    rows[4] = {**rows[4], **change}
+    if "scores" in change:
+        rows = [{"scores": None, **row} for row in rows]
+    with pytest.raises(BadRows, match=rf"row 4: {message}"):
+        trainer_of("ranking", rows=rows)
+
+
+def test_strings_instead_of_messages(trainer_of, chain_rows, first_step):
+    rows = chain_rows(2)
+    text = lambda messages: messages[0]["content"]  # noqa: E731
+    plain = [{**r, "prompt": text(r["prompt"]), "ranked": [text(item) for item in r["ranked"]]} for r in rows]
+    batch = next(iter(trainer_of("ranking", rows=plain).get_train_dataloader()))
+    assert len(batch["chain"]) == 9
+    assert math.isfinite(first_step(trainer_of("ranking", rows=plain))[0])
+
+
+def test_one_list_of_messages_is_no_chain(trainer_of, chain_rows):
+    rows = [{**row, "ranked": row["ranked"][0] * 2} for row in chain_rows(2)]
+    with pytest.raises(BadRows, match="row 0: ranked: one list of messages; give a list with one such list"):
+        trainer_of("ranking", rows=rows)
+
+
+def test_items_that_differ_in_text_alone(trainer_of, chain_rows):
+    [row] = chain_rows(1)
+    row["ranked"] = [said("red  circle"), said("red circle")]
+    trainer = trainer_of("ranking", rows=[row], per_device_train_batch_size=1)
+    tokenizer = trainer.data_collator.encoder.tokenizer
+    if tokenizer("red  circle") == tokenizer("red circle"):
+        with pytest.raises(
+            ValueError, match="row 0 of the dataset: two items of the chain have the same tokens"
+        ):
+            next(iter(trainer.get_train_dataloader()))
+    else:
+        next(iter(trainer.get_train_dataloader()))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"loss_type": ["sigmoid"]},
+            r"loss_type \['sigmoid'\] is not known; choose from plackett_luce, mpo, hinge, dpo",
+        ),
+        ({"chain_length": 1}, "chain_length=1: a chain has at least 2"),
+        ({"ntp_weight": -1.0}, "ntp_weight=-1.0"),
+        ({"label_smoothing": 0.1}, "label_smoothing=0.1 has no meaning"),
+        (
+            {"loss_type": ["hinge"], "precompute_ref_log_probs": True},
+            "precompute_ref_log_probs=True has no meaning",
+        ),
+        ({"loss_type": ["mpo", "hinge"], "loss_weights": [1.0]}, "same length"),
+        ({"loss_type": ["dpo"], "chain_length": 3}, "has the first two of each chain"),
+    ],
+)
+def test_settings_that_cannot_be(settings, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        RankingConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, **settings)
+
+
+def test_a_reference_for_hinge_is_refused(saved_model, chain_rows, tmp_path):
+    model = FAMILIES["qwen2_5_vl"].tiny_model()
+    with pytest.raises(ValueError, match="has no reference model; remove `ref_model`"):
+        RankingTrainer(
+            model=model,
+            ref_model=copy.deepcopy(model),
+            args=RankingConfig(output_dir=str(tmp_path), loss_type=["hinge"], use_cpu=True, bf16=False),
+            train_dataset=Dataset.from_list(chain_rows(2)),
+        )
