@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import re
@@ -27,6 +26,7 @@ from collections.abc import Callable
 from typing import Any
 
 from _machine import describe
+from _server import data_of, serve, started
 
 from vidalign.judge import LLMJudge, run_sync
 from vidalign.judge.tasks import checklist
@@ -59,63 +59,14 @@ WORDS = [
 ]
 
 
-# The server: OpenAI's protocol, as little work a request as possible, since it shares the machine.
-
-
-class Server(asyncio.Protocol):
-    latency = 0.0
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport, self.waiting = transport, b""
-
-    def data_received(self, data: bytes) -> None:
-        self.waiting += data
-        while (end := self.waiting.find(b"\r\n\r\n")) >= 0:
-            length = re.search(rb"(?i)content-length: *(\d+)", self.waiting[:end])
-            assert length is not None
-            last = end + 4 + int(length[1])
-            if len(self.waiting) < last:
-                return
-            body, self.waiting = self.waiting[end + 4 : last], self.waiting[last:]
-            asyncio.get_running_loop().call_later(self.latency, self.transport.write, response(body))
-
-
-def response(body: bytes) -> bytes:
+def respond(body: bytes) -> Any:
+    """What the server answers."""
     task = re.search(rb'"json_schema", "json_schema": \{"name": "(\w+)"', body)
     if task is not None and task[1] == b"dialogue":
-        data = json.loads(json.loads(body)["messages"][-1]["content"].split("\n")[1])
-        turns = re.findall(r'(\w+ \d) says, "([^"]*)"', data["caption"])
-        answer: Any = {"turns": [{"speaker": speaker, "content": content} for speaker, content in turns]}
-    else:
-        key = "same" if task is not None and task[1] == b"speakers" else "mentioned"
-        answer = {"verdicts": [{"index": index, key: index % 3 > 0} for index in range(1, 65)]}
-    message = {"role": "assistant", "content": json.dumps(answer)}
-    content = json.dumps(
-        {
-            "id": "x",
-            "object": "chat.completion",
-            "created": 1,
-            "model": "judge",
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-            "usage": {"prompt_tokens": 1500, "completion_tokens": 200, "total_tokens": 1700},
-        }
-    ).encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-    return head.encode() + content
-
-
-async def serve(latency: float) -> None:
-    Server.latency = latency
-    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
-    await server.serve_forever()
-
-
-def started(latency: float) -> tuple[subprocess.Popen[str], str]:
-    command = [sys.executable, __file__, "--serve", str(latency)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    return process, process.stdout.readline().strip()
+        turns = re.findall(r'(\w+ \d) says, "([^"]*)"', data_of(body)["caption"])
+        return {"turns": [{"speaker": speaker, "content": content} for speaker, content in turns]}
+    key = "same" if task is not None and task[1] == b"speakers" else "mentioned"
+    return {"verdicts": [{"index": index, key: index % 3 > 0} for index in range(1, 65)]}
 
 
 # Dialogue
@@ -163,7 +114,7 @@ def measure_dialogue(completions: int, turns: int, repeats: int) -> None:
     reference = conversation(rng, turns)
     heard = [misheard(rng, reference) for _ in range(completions)]
     captions = [" ".join(f'{t["speaker"]} says, "{t["content"]}"' for t in turns) for turns in heard]
-    process, url = started(0.0)
+    process, url = started(__file__, 0.0)
     try:
         with tempfile.TemporaryDirectory() as folder:
             judge = LLMJudge("openai/judge", api_base=url, cache_dir=folder)
@@ -222,7 +173,7 @@ def measure_questions(count: int, latency: float, at_once: int, repeats: int) ->
     print(
         f"\n{count} checklist questions, {latency * 1e3:.0f} ms latency, {at_once} under way: ideal {ideal:.3f} s"
     )
-    process, url = started(latency)
+    process, url = started(__file__, latency)
     times: dict[str, list[float]] = {"vidalign": [], "bare aiohttp": [], "litellm": []}
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -319,7 +270,7 @@ def main() -> None:
     parser.add_argument("--serve", type=float, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve is not None:
-        asyncio.run(serve(args.serve))
+        asyncio.run(serve(args.serve, respond))
         return
     print(describe(("rapidfuzz", "aiohttp", "litellm")))
     measure_import(5)

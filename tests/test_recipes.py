@@ -29,7 +29,7 @@ BATCH = {
     "synpo/llava_next_video_7b": 32,
     "synpo/qwen2_5_vl_7b": 32,
     "toyworld/dpo": 32,
-    "toyworld/ranking": 32,
+    "toyworld/ranking": 16,
     "toyworld/sft": 32,
     "toyworld/synpo": 32,
 }
@@ -127,7 +127,7 @@ def test_the_batch_is_the_papers(name):
     assert size == BATCH[name]
     # and the arithmetic in the comment is that of the values
     assert re.search(
-        rf"{recipe['per_device_train_batch_size']}(?: pairs?)? x {recipe['gradient_accumulation_steps']}"
+        rf"{recipe['per_device_train_batch_size']}(?: (?:pair|chain)s?)? x {recipe['gradient_accumulation_steps']}"
         rf"(?: accumulated)? x {processes}",
         text_of(name),
     )
@@ -317,7 +317,7 @@ def test_default_accelerate_configuration(capsys):
     [
         (
             "learning_rate: 1.0e-6\n",
-            "has method: None; set `method` to the trainer that runs it, one of dpo, sft, synpo",
+            "has method: None; set `method` to the trainer that runs it, one of dpo, ranking, sft, synpo",
         ),
         ("method: ppo\n", "has method: ppo; set"),
         ("- method: dpo\n", "must hold keys and values"),

@@ -71,8 +71,63 @@ def judge(start_judge):
     return start_judge()
 
 
+class TaskScript:
+    """A judge over HTTP for any task. `answers`: task -> function of the material that returns the answer, as a
+    text or as JSON; `asked`, in order: (task, material)."""
+
+    def __init__(self, module, answers, delay=0.0):
+        self.module, self.answers = module, answers
+        self.server = module.JudgeServer(lambda number, body: self.answer(body), delay=delay).start()
+
+    def answer(self, body):
+        task, data = self.asked_in(body)
+        answer = self.answers[task](data)
+        return json.dumps(answer) if isinstance(answer, (dict, list)) else answer
+
+    def asked_in(self, body):
+        return body["response_format"]["json_schema"]["name"], self.module.data_of(body)
+
+    @property
+    def asked(self):
+        return [self.asked_in(request.body) for request in list(self.server.requests)]
+
+    def judge(self, **settings):
+        """The same judge in this process; no cache if none is named."""
+        from vidalign.judge import LLMJudge
+
+        given = {"cache_dir": "", "max_reasks": 0, **settings}
+        return LLMJudge("openai/judge", api_base=self.server.url, **given)
+
+
+@pytest.fixture
+def scripted(judge_server):
+    """`scripted({task: function of the material}, delay=...)`"""
+    started = []
+
+    def start(answers, delay=0.0):
+        started.append(TaskScript(judge_server, answers, delay))
+        return started[-1]
+
+    yield start
+    for script in started:
+        script.server.stop()
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Writes a file that is taken for a video, and returns its name."""
+
+    def write(name="clip.mp4"):
+        (tmp_path / name).write_bytes(b"not looked into")
+        return name
+
+    return write
+
+
 class CommandLine:
-    """`vidalign build keypoints` in a process of its own. The judge's cache is off."""
+    """`vidalign build KIND` in a process of its own. The judge's cache is off."""
+
+    kind = "keypoints"
 
     def __init__(self, folder, monkeypatch, capfd):
         self.folder, self.monkeypatch, self.capfd = folder, monkeypatch, capfd
@@ -80,7 +135,7 @@ class CommandLine:
     def start(self, *args, judge=None, env=None, before=""):
         """`before` is run in the process first."""
         code = f"{before}import vidalign.cli; raise SystemExit(vidalign.cli.main())"
-        command = [sys.executable, "-c", code, "build", "keypoints", *map(str, args)]
+        command = [sys.executable, "-c", code, "build", self.kind, *map(str, args)]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("VIDALIGN")}
         if judge is not None:
             command += ["--judge", "judge", "--api-base", judge.server.url, "--cache-dir", ""]
@@ -110,7 +165,7 @@ class CommandLine:
             for name, value in (env or {}).items():
                 patch.setenv(name, value)
             try:
-                code = main(["build", "keypoints", *map(str, args)])
+                code = main(["build", self.kind, *map(str, args)])
             except SystemExit as error:
                 code = error.code
         return code, *self.capfd.readouterr()

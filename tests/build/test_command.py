@@ -84,7 +84,7 @@ def test_a_signal_stops_it_at_once_and_says_how_to_go_on(cli, start_judge, read_
 
 
 def test_two_at_once_the_second_is_refused_and_the_first_undisturbed(cli, start_judge, read_rows, wait_until):
-    judge = start_judge(delay=0.2)
+    judge = start_judge(delay=1.0)
     source = cli.captions(f"caption {i}" for i in range(20))
     first = cli.start(source, "out.jsonl", "--concurrency", CONCURRENCY, judge=judge)
     wait_until(lambda: judge.asked)

@@ -7,7 +7,8 @@ import pytest
 from datasets import Dataset, load_dataset
 
 from vidalign.build.journal import BuildError
-from vidalign.build.keypoints import MissingRows, build_keypoints
+from vidalign.build.keypoints import build_keypoints
+from vidalign.build.resumable import MissingRows
 from vidalign.judge.question import Answer, Judge
 from vidalign.judge.tasks.dialogue import Turn
 from vidalign.judge.tasks.keypoints import Keypoint

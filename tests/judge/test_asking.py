@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from server import all_true, completion
 
-from vidalign.judge import Answer, BudgetExceeded, JudgeDown, JudgeError, Unusable, run_sync
+from vidalign.judge import Answer, BudgetExceeded, JudgeDown, JudgeError, Unusable, asking, run_sync
 from vidalign.judge.question import Question
 
 YES = Answer([True, True])
@@ -45,6 +45,25 @@ def test_another_judges_wrong_key_is_not_mine(serve, judge, ask):
     assert isinstance(refused, JudgeError) and answer == YES
 
 
+def test_a_failure_of_another_judge_in_the_same_round_of_the_loop_is_not_waited_for(
+    serve, judge, ask, monkeypatch
+):
+    server, other = serve(), serve(lambda number, body: web.Response(status=401))
+    one, closed = judge(server), judge(other)
+    end = asking._end
+    # Its callback comes as late as it can.
+    late = lambda place, fetch: end(place, fetch) if fetch.owner.judge is one else None  # noqa: E731
+
+    async def in_turn():
+        monkeypatch.setattr(asking, "_end", late)
+        with pytest.raises(JudgeError):
+            await closed.ask(ask())
+        monkeypatch.setattr(asking, "_end", end)
+        return await one.ask(ask())
+
+    assert run_sync(in_turn()) == YES
+
+
 def test_who_shares_a_failure_does_not_ask_again(serve, judge, ask):
     server = serve(lambda number, body: web.Response(status=500), delay=0.05)
     one = judge(server, max_retries=1)
@@ -71,6 +90,47 @@ def test_an_answer_that_nobody_waits_for_any_more_is_kept(serve, judge, ask):
     asyncio.run(impatient())
     assert one.ask_sync([ask()]) == [YES]
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("answer", [web.Response(status=500), "no JSON"])
+def test_without_anybody_who_waits_nothing_is_sent_again(serve, judge, ask, answer):
+    server = serve(lambda number, body: answer, delay=0.2)
+    one = judge(server, max_retries=3, max_reasks=3)
+
+    async def impatient():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(one.ask_all([ask(n) for n in range(4)]), 0.1)
+        await asyncio.sleep(0.4)
+
+    asyncio.run(impatient())
+    assert len(server.requests) == 4
+
+
+def test_without_anybody_who_waits_no_turn_is_taken(serve, judge, ask):
+    server = serve()
+    one = judge(server, requests_per_minute=120)
+
+    async def impatient():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(one.ask_all([ask(n) for n in range(9)]), 0.25)
+        return await asyncio.wait_for(one.ask(ask(10)), 1.5)
+
+    assert asyncio.run(impatient()) == YES
+    assert len(server.requests) == 2
+
+
+def test_who_comes_after_another_gave_up_still_gets_the_answer(serve, judge, ask, monkeypatch):
+    monkeypatch.setattr("vidalign.judge.sending.backoff", lambda failures: 0.3)
+    server = serve(lambda number, body: web.Response(status=500) if number == 0 else all_true(body))
+    one = judge(server)
+
+    async def both():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(one.ask(ask()), 0.15)
+        return await one.ask(ask())
+
+    assert asyncio.run(both()) == YES
+    assert len(server.requests) == 2
 
 
 def test_an_error_that_nobody_waits_for_any_more_is_not_logged_by_asyncio(serve, judge, ask, caplog):

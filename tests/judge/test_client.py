@@ -292,6 +292,10 @@ def test_one_who_gives_up_does_not_take_the_answer_from_another(serve, judge, as
         ({"params": {"temperature": 1}}, "the judge sets itself"),
         ({"max_tokens": 0}, "the least is 1"),
         ({"timeout": 0}, "must be above 0"),
+        ({"timeout": float("nan")}, "must be above 0"),
+        ({"max_calls": -1}, "the least is 0"),
+        ({"max_dollars": float("nan")}, "the least is 0"),
+        ({"api_key_env": "sk-secret1"}, "no name of an environment variable"),
         ({"sees": ("smell",)}, "known are image, audio and video"),
     ],
 )

@@ -112,19 +112,33 @@ def test_an_endless_answer_is_not_read():
 
 @pytest.mark.parametrize(
     "unit",
-    ["{", '{"', '{"x', '{"a":1,', "{}", "{ ", "<think>", "<think></think>", "</think>", '"', "\\", '{"\\'],
+    [
+        "{",
+        '{"',
+        '{"x',
+        '{"a":1,',
+        "{}",
+        "{ ",
+        "<think>",
+        "<think></think>",
+        "</think>",
+        '"',
+        "\\",
+        '{"\\',
+        '{"a":x}',
+    ],
 )
 def test_a_degenerate_answer_does_not_hold_up_the_others(unit):
-    start = time.perf_counter()
+    start = time.process_time()
     with contextlib.suppress(Unusable):
         json_object((unit * 2**19)[:500_000])
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 def test_very_many_different_objects_do_not_hold_up_the_others():
-    start = time.perf_counter()
+    start = time.process_time()
     assert reason("".join(f'{{"a":{n}}}' for n in range(70_000))) == "ambiguous"
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 @given(st.text(alphabet='{}[]":,\\ tn1<think>/', max_size=60))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from vidalign.judge.question import Judge
+
+TOYWORLD = "toyworld"
 
 
 class Option(NamedTuple):
@@ -42,7 +45,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "VIDALIGN_JUDGE and VIDALIGN_JUDGE_<SETTING> in the environment hold for what is not given here.",
     )
     group.add_argument(
-        "--judge", metavar="MODEL", help="a model as litellm names it, or 'lexical': offline, by rules"
+        "--judge",
+        metavar="MODEL",
+        help="a model as litellm names it; 'lexical': offline, by rules; 'toyworld': the toy world's, for chains",
     )
     for option in OPTIONS:
         group.add_argument(
@@ -64,7 +69,9 @@ def judge_of(args: argparse.Namespace) -> Judge:
         variables["VIDALIGN_JUDGE"] = args.judge
     with _environment({name: str(value) for name, value in variables.items()}):
         try:
-            judge = judge_from_env()
+            judge = (
+                _toyworld() if os.environ.get("VIDALIGN_JUDGE", "").strip() == TOYWORLD else judge_from_env()
+            )
         except ValueError as error:
             raise BuildError(f"the judge's settings: {error}") from None
     if given and not isinstance(judge, LLMJudge):
@@ -72,6 +79,11 @@ def judge_of(args: argparse.Namespace) -> Judge:
             f"{given[0].name} is for a model, and the judge is the offline one: name a model with --judge"
         )
     return judge
+
+
+def _toyworld() -> Judge:
+    # By name: the toy world stands above everything else here, which its judge is for.
+    return importlib.import_module("vidalign.toyworld.degrade").ToyDegrader()
 
 
 @contextmanager

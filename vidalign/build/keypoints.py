@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from vidalign.build.captions import Captions, column_of
+from vidalign.build.columns import Built, add_columns, check_added
 from vidalign.build.journal import BuildError
-from vidalign.build.resumable import Resumable, Unfinished
+from vidalign.build.judged import storable
+from vidalign.build.resumable import Unfinished
 from vidalign.build.tables import JsonRows, ParquetRows, ending_of, open_rows
 from vidalign.judge.environment import default_judge
 from vidalign.judge.question import Judge, Question
 from vidalign.judge.tasks import dialogue as dialogue_task
 from vidalign.judge.tasks import keypoints as keypoints_task
-from vidalign.rows import BadRows, is_messages, text_of
 
-DEFAULT_COLUMNS = ("caption", "completion")
 _EXAMPLES: dict[str, Any] = {
     "keypoints": [""],
     "keypoint_dimensions": [""],
     "dialogue": [{"speaker": "", "content": ""}],
 }
-_SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Built:
-    """rows: written. missing: rows left out, by their number in the input, with the reason."""
-
-    rows: int
-    missing: Mapping[int, str]
-
-
-class MissingRows(RuntimeError):
-    """No output: the judge had no usable answer for some rows. missing: their reasons, by number."""
-
-    def __init__(self, message: str, missing: Mapping[int, str]) -> None:
-        super().__init__(message)
-        self.missing = missing
 
 
 def build_keypoints(
@@ -80,15 +63,10 @@ def build_keypoints(
     """
     judge = judge if judge is not None else default_judge()
     source = open_rows(rows)
-    kind = ending_of(output)
-    if isinstance(rows, (str, os.PathLike)) and os.path.realpath(rows) == os.path.realpath(output):
-        raise BuildError(f"{os.fspath(output)!r} is the input as well; name another file for the output")
+    ending_of(output)
     added = [name for name in _EXAMPLES if dialogue or name != "dialogue"]
-    captions = _Captions(source, _column_of(source, column, added, overwrite))
+    captions = Captions(source, _column_of(source, column, added, overwrite))
     captions.check()
-    if kind == ".jsonl":
-        source.check_jsonl()
-    table = source.to_parquet() if kind == ".parquet" and isinstance(source, JsonRows) else source
 
     async def work(caption: str) -> dict[str, Any]:
         questions: list[Question[Any]] = [keypoints_task.question(caption)]
@@ -101,80 +79,24 @@ def build_keypoints(
         values: list[Any] = [answer.value for answer in answers]
         return _columns_of(*values)
 
-    settings = {
-        "build": "keypoints",
-        "column": captions.column,
-        "dialogue": dialogue,
-        "judge": _name_of(judge),
-    }
-    with Resumable(output, captions, settings, restart=restart) as build:
-        missing = build.run(
-            work,
-            window=2 * getattr(judge, "max_concurrency", 32) if window is None else window,
-            progress=progress,
-            status=lambda: _status(judge),
-        )
-        if missing and not (allow_missing and build.done):
-            raise MissingRows(_missing_message(source.name, missing, build), missing)
-        if kind == ".jsonl":
-            build.finish(lambda path: table.write_jsonl(path, build.result))
-        else:
-            assert isinstance(table, ParquetRows)
-            examples = {name: _EXAMPLES[name] for name in added}
-            build.finish(lambda path: table.write_parquet(path, build.result, examples))
-        return Built(build.done, missing)
-
-
-class _Captions:
-    """The captions as plain text, each time that they are gone through."""
-
-    def __init__(self, source: JsonRows | ParquetRows, column: str) -> None:
-        self.source, self.column = source, column
-
-    def __iter__(self) -> Iterator[str]:
-        return map(text_of, self.source.values(self.column))
-
-    def check(self) -> None:
-        bad: list[str] = []
-        count = total = 0
-        for index, value in enumerate(self.source.values(self.column)):
-            total += 1
-            if (reason := _problem(value)) is not None:
-                count += 1
-                if len(bad) < _SHOWN:
-                    bad.append(f"  row {index}: {self.column}: {reason}")
-        if bad:
-            more = [f"  ... and {count - len(bad)} more"] if count > len(bad) else []
-            raise BadRows(
-                "\n".join([f"{self.source.name}: {count} of {total} rows cannot be used", *bad, *more])
-            )
-
-
-def _problem(value: Any) -> str | None:
-    if value is None:
-        return "missing"
-    if not isinstance(value, str) and (
-        not is_messages(value) or not all(isinstance(m, Mapping) for m in value)
-    ):
-        return f"{type(value).__name__} instead of a string or a list of messages" if value != [] else "empty"
-    return None if text_of(value).strip() else "empty"
+    return add_columns(
+        source,
+        captions,
+        work,
+        output,
+        judge,
+        {"build": "keypoints", "column": captions.column, "dialogue": dialogue},
+        {name: _EXAMPLES[name] for name in added},
+        restart=restart,
+        allow_missing=allow_missing,
+        window=window,
+        progress=progress,
+    )
 
 
 def _column_of(source: JsonRows | ParquetRows, column: str | None, added: list[str], overwrite: bool) -> str:
-    columns = source.columns()
-    there = [name for name in added if name in columns]
-    if there and not overwrite:
-        raise BuildError(
-            f"{source.name} has {', '.join(there)} already; give --overwrite to replace what is there, or "
-            "take the column out"
-        )
-    if column is None:
-        column = next((name for name in DEFAULT_COLUMNS if name in columns or not columns), None)
-    if column is None or (columns and column not in columns):
-        wanted = repr(column) if column else " or ".join(DEFAULT_COLUMNS)
-        raise BuildError(
-            f"{source.name} has no column {wanted}, only {', '.join(columns)}; name it with --column"
-        )
+    check_added(source, added, overwrite)
+    column = column_of(source, column)
     if column in added:
         raise BuildError(f"the column {column!r} is one of those that are added; rename the captions'")
     return column
@@ -184,41 +106,11 @@ def _columns_of(
     keypoints: list[keypoints_task.Keypoint], dialogue: list[dialogue_task.Turn] | None = None
 ) -> dict[str, Any]:
     columns: dict[str, Any] = {
-        "keypoints": [_storable(point.text) for point in keypoints],
+        "keypoints": [storable(point.text) for point in keypoints],
         "keypoint_dimensions": [point.dimension for point in keypoints],
     }
     if dialogue is not None:
         columns["dialogue"] = [
-            {"speaker": _storable(turn.speaker), "content": _storable(turn.content)} for turn in dialogue
+            {"speaker": storable(turn.speaker), "content": storable(turn.content)} for turn in dialogue
         ]
     return columns
-
-
-def _storable(text: str) -> str:
-    # A model's JSON can escape half a surrogate pair, which Arrow cannot hold.
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _name_of(judge: Judge) -> dict[str, Any]:
-    """What answers depend on. Not `max_tokens`: too small a one is raised to finish the missing rows."""
-    params = dict(getattr(judge, "params", {}))
-    name = getattr(judge, "model", type(judge).__name__)
-    return {"model": name, "temperature": getattr(judge, "temperature", None), "params": params}
-
-
-def _status(judge: Judge) -> dict[str, Any]:
-    ledger = judge.ledger
-    return {"calls": ledger.calls, "unscored": ledger.unscored.total(), "dollars": f"{ledger.dollars:.4f}"}
-
-
-def _missing_message(name: str, missing: Mapping[int, str], build: Resumable) -> str:
-    lines = [f"{name}: the judge has no usable answer for {len(missing)} of {build.total} rows"]
-    lines += [f"  row {index}: {reason}" for index, reason in list(missing.items())[:_SHOWN]]
-    if len(missing) > _SHOWN:
-        lines.append(f"  ... and {len(missing) - _SHOWN} more")
-    if build.done:
-        lines.append(
-            f"The others are kept in {str(build.journal)!r}: run the same again to ask for these only, or "
-            "give --allow-missing to leave them out."
-        )
-    return "\n".join(lines)

@@ -22,6 +22,14 @@ class Unfinished(Exception):
     """Raised by the work on one item that has no result, with the reason. The others go on."""
 
 
+class MissingRows(RuntimeError):
+    """No output: the judge had no usable answer for some rows. missing: their reasons, by number."""
+
+    def __init__(self, message: str, missing: Mapping[int, str]) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
 class Resumable:
     """One build, as a context: `run` works on the items that are not finished, `finish` writes the output.
 

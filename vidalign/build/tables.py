@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 ENDINGS = (".jsonl", ".parquet")
+_TO_PARQUET = "drop it, or name the output .parquet"
 _BATCH = 1024  # rows
 _GROUP = 10_000  # rows of a row group in a file that was none before
 
@@ -64,6 +65,11 @@ class JsonRows:
             )
         return row
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the file is, from which relative paths in it start; None for rows in memory."""
+        return _folder(self._path)
+
     def columns(self) -> list[str]:
         """The columns of any row."""
         return list(dict.fromkeys(name for row in self for name in row))
@@ -73,18 +79,20 @@ class JsonRows:
 
     def write_jsonl(self, path: Path, added: Added) -> None:
         _write_jsonl(path, self, added)
+        self.check_unchanged()
+
+    def check_unchanged(self) -> None:
+        """Raises BuildError if the file was written to since it was opened."""
         _check(self.name, self._path, self._version)
 
-    def check_jsonl(self) -> None:
-        """Raises BuildError if a row cannot be written as JSON."""
+    def check_jsonl(self, otherwise: str = _TO_PARQUET) -> None:
+        """Raises BuildError if a row cannot be written as JSON. `otherwise`: what to do then."""
         for index, row in enumerate(self if self._path is None else ()):
             for column, value in row.items():
                 try:
                     json.dumps(value)
                 except (TypeError, ValueError) as error:
-                    raise BuildError(
-                        f"{self.name}: row {index}: {column}: {error}; drop it, or name the output .parquet"
-                    ) from None
+                    raise BuildError(f"{self.name}: row {index}: {column}: {error}; {otherwise}") from None
 
     def to_parquet(self) -> ParquetRows:
         """The same rows with typed columns. Holds all of them in memory.
@@ -129,6 +137,19 @@ class ParquetRows:
         except pa.ArrowInvalid as error:
             raise BuildError(f"{self.name}: not a Parquet file ({error})") from None
 
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        for batch in self._file.iter_batches(_BATCH):
+            yield from batch.to_pylist()
+
+    def check_unchanged(self) -> None:
+        """Raises BuildError if the file was written to since it was opened."""
+        _check(self.name, self._path, self._version)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the file is, from which relative paths in it start; None for rows in memory."""
+        return _folder(self._path)
+
     def columns(self) -> list[str]:
         return list(self._file.schema_arrow.names)
 
@@ -136,19 +157,18 @@ class ParquetRows:
         for batch in self._file.iter_batches(_BATCH, columns=[column]):
             yield from batch.column(0).to_pylist()
 
-    def check_jsonl(self) -> None:
-        """Raises BuildError if a column's type is none of JSON."""
+    def check_jsonl(self, otherwise: str = _TO_PARQUET) -> None:
+        """Raises BuildError if a column's type is none of JSON. `otherwise`: what to do then."""
         for field in self._file.schema_arrow:
             if not _is_json(field.type):
                 raise BuildError(
                     f"{self.name}: column {field.name!r} is of type {field.type}, which JSON does not have; "
-                    "name the output .parquet"
+                    f"{otherwise}"
                 )
 
     def write_jsonl(self, path: Path, added: Added) -> None:
-        rows = (row for batch in self._file.iter_batches(_BATCH) for row in batch.to_pylist())
-        _write_jsonl(path, rows, added)
-        _check(self.name, self._path, self._version)
+        _write_jsonl(path, self, added)
+        self.check_unchanged()
 
     def write_parquet(self, path: Path, added: Added, examples: Mapping[str, Any]) -> None:
         """`examples`: a value for each column that is added, of which its type is taken."""
@@ -172,7 +192,7 @@ class ParquetRows:
             writer.write_table(table)
         assert writer is not None
         writer.close()
-        _check(self.name, self._path, self._version)
+        self.check_unchanged()
 
     def _groups(self) -> Iterator[pa.Table]:
         if not self._file.num_row_groups:
@@ -206,11 +226,20 @@ def ending_of(path: str | os.PathLike[str]) -> str:
     return ending
 
 
-def _write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]], added: Added) -> None:
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Rows as JSONL."""
     with open(path, "wb") as file:
-        for index, row in enumerate(rows):
-            if (further := added(index)) is not None:
-                file.write(_line({**row, **further}))
+        for row in rows:
+            file.write(_line(row))
+
+
+def _write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]], added: Added) -> None:
+    both = ((row, added(index)) for index, row in enumerate(rows))
+    write_lines(path, ({**row, **further} for row, further in both if further is not None))
+
+
+def _folder(path: Path | None) -> Path | None:
+    return None if path is None else Path(os.path.realpath(path)).parent
 
 
 def _line(row: Mapping[str, Any]) -> bytes:

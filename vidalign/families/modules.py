@@ -94,9 +94,15 @@ def lora_target_regex(
     if projector:
         paths += part_paths(family, "projector")
     prefix = backbone_path(model)
-    patterns = dict.fromkeys(
-        re.sub(r"(?<=\\\.)\d+(?=\\\.|$)", r"\\d+", re.escape(f"{prefix}.{name}" if prefix else name))
-        for name, module in model.base_model.named_modules()
-        if isinstance(module, nn.Linear) and inside(name, paths) and not inside(name, excluded)
-    )
+    modules = {f"{prefix}.{name}" if prefix else name: m for name, m in model.base_model.named_modules()}
+    others = [name for name, module in modules.items() if not isinstance(module, nn.Linear)]
+    patterns: dict[str, None] = {}
+    for name, module in modules.items():
+        bare = name.removeprefix(f"{prefix}.") if prefix else name
+        if isinstance(module, nn.Linear) and inside(bare, paths) and not inside(bare, excluded):
+            exact = re.escape(name)
+            numbered = re.sub(r"(?<=\\\.)\d+(?=\\\.|$)", r"\\d+", exact)
+            # In an nn.Sequential the next number may be an activation.
+            alike = patterns.keys() & {numbered} or not any(re.fullmatch(numbered, other) for other in others)
+            patterns[numbered if alike else exact] = None
     return f"(?:{'|'.join(patterns)})"

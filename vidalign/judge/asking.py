@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import hashlib
 import json
 import logging
 import os
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vidalign.judge import media
+from vidalign.judge import background, media
 from vidalign.judge.cache import AnswerCache, default_folder
 from vidalign.judge.failures import RequestFailed
 from vidalign.judge.ledger import JudgeDown, JudgeError
@@ -30,9 +32,32 @@ _FINAL = ("refusal", "content_policy")
 
 # Questions under way in this process, whichever judge object asks them, by cache folder and key; and the open caches.
 # Both are used in the judge's loop only.
-_under_way: dict[tuple[str, str], tuple[Asking, asyncio.Task[dict[str, Any]]]] = {}
+_under_way: dict[tuple[str, str], _Fetch] = {}
 _caches: dict[str, AnswerCache] = {}
 _inherited: list[Any] = []
+
+
+class _Fetch:
+    """A question that is put to a model. Whoever waits for it may give up: a request that is sent is let come in, since it is
+    paid for and kept on disk, and without anybody who waits no further one is sent."""
+
+    task: asyncio.Task[dict[str, Any]]
+
+    def __init__(self, owner: Asking) -> None:
+        self.owner, self.askers = owner, 0
+
+    def wanted(self) -> bool:
+        return self.askers > 0
+
+    async def answer(self) -> dict[str, Any] | None:
+        """None if it was given up before there was one."""
+        self.askers += 1
+        try:
+            # `wait` leaves the task to the others when this one is cancelled.
+            await asyncio.wait([self.task])
+        finally:
+            self.askers -= 1
+        return None if self.task.cancelled() else self.task.result()
 
 
 class Asking:
@@ -88,21 +113,23 @@ class Asking:
     async def _fetched(self, question: Question[Any], key: str, shown: tuple[str, ...]) -> dict[str, Any]:
         """`_fetch`, once for all who ask the same at the same time."""
         place = (self.folder or str(id(self)), key)
-        while place in _under_way:
-            owner, task = _under_way[place]
+        while (fetch := _under_way.get(place)) is not None:
             self.ledger.shared += 1
             try:
-                # Shielded: somebody else may wait for the same answer.
-                return await asyncio.shield(task)
+                if (answer := await fetch.answer()) is not None:
+                    return answer
             except (RequestFailed, JudgeError):
                 # Another judge's server, key and budget are not this one's.
-                if owner is self:
+                if fetch.owner is self:
                     raise
-                self.ledger.shared -= 1
-        task = asyncio.ensure_future(self._fetch(question, key, shown))
-        _under_way[place] = (self, task)
-        task.add_done_callback(lambda ended: _end(place, ended))
-        return await asyncio.shield(task)
+            self.ledger.shared -= 1
+            _end(place, fetch)  # it may have ended in this round of the loop, whose callbacks come later
+        fetch = _under_way[place] = _Fetch(self)
+        fetch.task = asyncio.ensure_future(self._fetch(question, key, shown, fetch.wanted))
+        fetch.task.add_done_callback(lambda _: _end(place, fetch))
+        answer = await fetch.answer()
+        assert answer is not None  # this one waits for it
+        return answer
 
     async def _key(self, question: Question[Any]) -> tuple[str, tuple[str, ...]]:
         """Name of the answer in the cache, and how the judge is shown each medium ("": not at all)."""
@@ -144,7 +171,9 @@ class Asking:
             return None
         return answer
 
-    async def _fetch(self, question: Question[Any], key: str, shown: tuple[str, ...]) -> dict[str, Any]:
+    async def _fetch(
+        self, question: Question[Any], key: str, shown: tuple[str, ...], wanted: Callable[[], bool]
+    ) -> dict[str, Any]:
         """A usable answer as JSON, on disk before it is returned."""
         async with AsyncExitStack() as stack:
             if self.cache is not None:
@@ -154,7 +183,7 @@ class Asking:
                     self.ledger.cache_hits += 1
                     return stored
             messages = question.messages(await self._parts(question) if any(shown) else ())
-            answer = await self._usable(question, messages)
+            answer = await self._usable(question, messages, wanted)
             if self.cache is not None:
                 self.cache.put(key, {"answer": answer, "task": question.task, "model": self.judge.model})
             return answer
@@ -167,10 +196,12 @@ class Asking:
 
         return await asyncio.to_thread(build)
 
-    async def _usable(self, question: Question[Any], messages: list[dict[str, Any]]) -> dict[str, Any]:
+    async def _usable(
+        self, question: Question[Any], messages: list[dict[str, Any]], wanted: Callable[[], bool]
+    ) -> dict[str, Any]:
         left = self.judge.max_reasks
         while True:
-            reply = await self.sending.reply(messages, question.task, question.schema)
+            reply = await self.sending.reply(messages, question.task, question.schema, wanted)
             try:
                 if reply.finish == "refusal":
                     raise Unusable("refusal")
@@ -208,10 +239,28 @@ class Asking:
         return Answer(reason=error.reason)
 
 
-def _end(place: tuple[str, str], task: asyncio.Task[dict[str, Any]]) -> None:
-    _under_way.pop(place, None)
-    if not task.cancelled():
-        task.exception()  # all who asked may be gone, and then it is nobody's
+def _end(place: tuple[str, str], fetch: _Fetch) -> None:
+    if _under_way.get(place) is fetch:
+        del _under_way[place]
+    if not fetch.task.cancelled():
+        fetch.task.exception()  # all who asked may be gone, and then it is nobody's
+
+
+@atexit.register
+def _drop() -> None:
+    """Ends the requests that nobody waits for, which libraries would else report at the process's end. Runs before
+    connections are closed."""
+
+    async def drop() -> None:
+        await asyncio.sleep(0.01)  # a cancellation that has just been made takes some rounds of the loop
+        dropped = [fetch.task for fetch in _under_way.values() if not fetch.wanted()]
+        for task in dropped:
+            task.cancel()
+        await asyncio.gather(*dropped, return_exceptions=True)
+
+    if _under_way:
+        with suppress(TimeoutError):
+            background.submit(drop()).result(timeout=5)
 
 
 def _forget() -> None:

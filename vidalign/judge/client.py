@@ -88,6 +88,11 @@ class LLMJudge(Judge):
 
     def _check(self) -> None:
         if self.api_key_env:
+            # Not shown: it may be the key itself, by mistake.
+            if not re.fullmatch(r"[A-Za-z_]\w*", self.api_key_env, re.ASCII):
+                raise ValueError(
+                    "api_key_env is no name of an environment variable; it names the one that holds the key"
+                )
             redaction.remember(self.api_key_env)
         if not self.model:
             raise ValueError("model is empty; name a model as litellm does, such as 'openai/gpt-4.1'")
@@ -99,8 +104,11 @@ class LLMJudge(Judge):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)}; the least is {least}")
         for name in ("timeout", "requests_per_minute"):
-            if getattr(self, name) is not None and getattr(self, name) <= 0:
+            if getattr(self, name) is not None and not getattr(self, name) > 0:  # nor NaN
                 raise ValueError(f"{name}={getattr(self, name)}; it must be above 0")
+        for name in ("max_calls", "max_dollars"):
+            if getattr(self, name) is not None and not getattr(self, name) >= 0:
+                raise ValueError(f"{name}={getattr(self, name)}; the least is 0")
         if unknown := set(self.sees or ()) - {"image", "audio", "video"}:
             raise ValueError(f"sees holds {', '.join(sorted(unknown))}; known are image, audio and video")
         if self.price is not None and not (

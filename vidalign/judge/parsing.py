@@ -9,6 +9,7 @@ from typing import Any
 from vidalign.judge.question import Unusable
 
 _LONGEST = 2**20  # characters
+_SMALL = 256  # characters
 _DEEPEST = 64  # levels; what is asked for here has four
 # What can be an object's beginning, or a thought's beginning or end.
 _MARK = re.compile(r'\{(?=\s*(?:["}]|\Z))|<(/?)(think|thinking|reasoning)>', re.IGNORECASE)
@@ -63,15 +64,22 @@ def json_object(text: str | None) -> dict[str, Any]:
 
 def _object(text: str, start: int) -> tuple[dict[str, Any] | None, int, bool]:
     """The object at `start` if it is one, where to go on behind it, and whether the text ends in its middle."""
-    try:
-        value, end = _DECODER.raw_decode(text, start)
-        return (value if _shallow(value, _DEEPEST) else None), end, False
-    except Unusable:
-        raise
-    except (ValueError, RecursionError):
-        # What stands inside an object that is none is a part, not the answer.
-        closing = _closing(text, start)
-    return None, len(text) if closing is None else closing, closing is None
+    # A small object mostly ends at its first brace, which is quicker found.
+    end: int | None = text.find("}", start, start + _SMALL) + 1
+    while end is not None:
+        try:
+            # Cut out, since an error counts the lines of all the text that it is given.
+            value = _DECODER.decode(text[start:end])
+            return (value if _shallow(value, _DEEPEST) else None), end, False
+        except Unusable:
+            raise
+        except (ValueError, RecursionError):
+            closing = _closing(text, start)
+        if closing == end:
+            # What stands inside an object that is none is a part, not the answer.
+            return None, end, False
+        end = closing
+    return None, len(text), True
 
 
 def _closing(text: str, start: int) -> int | None:

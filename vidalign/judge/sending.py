@@ -7,7 +7,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vidalign.judge import openai_server, providers
@@ -36,8 +36,11 @@ class Pace:
     def pause(self, seconds: float) -> None:
         self._resume = max(self._resume, time.monotonic() + seconds)
 
-    async def turn(self) -> None:
-        """Raises `RequestFailed` when a pause is longer than anybody waits: sending earlier would be no help."""
+    async def turn(self, wanted: Callable[[], bool]) -> None:
+        """Raises:
+        RequestFailed: a pause is longer than anybody waits; sending earlier would be no help.
+        CancelledError: nobody wants the request any more. It takes no turn.
+        """
         while (wait := max(self._resume, self._next) - time.monotonic()) > 0:
             if (pause := self._resume - time.monotonic()) > _LONGEST_PAUSE:
                 raise RequestFailed(
@@ -47,6 +50,8 @@ class Pace:
                 )
             # Those that wait for the end of a pause do not all start at once.
             await asyncio.sleep(wait + random.uniform(0, 0.05) * (self._resume > self._next))
+        if not wanted():
+            raise asyncio.CancelledError
         self._next = max(time.monotonic(), self._next) + self._interval
 
 
@@ -83,8 +88,16 @@ class Sending:
         self.price: tuple[float, float] | None = None  # dollars a token, in and out
         self._prepared: asyncio.Task[None] | None = None
 
-    async def reply(self, messages: list[dict[str, Any]], task: str, schema: Mapping[str, Any]) -> Reply:
-        """Raises:
+    async def reply(
+        self,
+        messages: list[dict[str, Any]],
+        task: str,
+        schema: Mapping[str, Any],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> Reply:
+        """wanted: looked at before each request; without it no further one is made.
+
+        Raises:
         RequestFailed: no answer after all retries.
         BudgetExceeded: the next call does not fit the budget.
         JudgeError: no question can be answered with these settings.
@@ -99,15 +112,15 @@ class Sending:
         form = {"name": task, "schema": schema, "strict": True}
         try:
             if not self.structured:
-                return await self._retried(body)
+                return await self._retried(body, wanted)
             try:
                 formed = {"response_format": {"type": "json_schema", "json_schema": form}}
-                return await self._retried({**body, **formed})
+                return await self._retried({**body, **formed}, wanted)
             except RequestFailed as error:
                 if error.reason != "bad_request" or self.judge.structured:
                     raise
                 # Perhaps a server that does not know the parameter. If it is anything else, this fails too.
-                reply = await self._retried(body)
+                reply = await self._retried(body, wanted)
                 self.structured = False
                 return reply
         except RequestFailed as error:
@@ -134,12 +147,12 @@ class Sending:
 
     # Retries
 
-    async def _retried(self, body: Mapping[str, Any]) -> Reply:
+    async def _retried(self, body: Mapping[str, Any], wanted: Callable[[], bool]) -> Reply:
         encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace") if self.direct else None
         failures = 0
         while True:
             try:
-                return await self._attempt(body, encoded)
+                return await self._attempt(body, encoded, wanted)
             except RequestFailed as error:
                 if error.retry_after is not None and error.reason == "rate_limited":
                     # The limit is the account's, not this request's.
@@ -154,11 +167,13 @@ class Sending:
                     wait = error.retry_after + min(wait, 1.0)
                 await asyncio.sleep(wait)
 
-    async def _attempt(self, body: Mapping[str, Any], encoded: bytes | None) -> Reply:
+    async def _attempt(
+        self, body: Mapping[str, Any], encoded: bytes | None, wanted: Callable[[], bool]
+    ) -> Reply:
         async with self.slots:
             worst, unpaid = await self._reserve(body), True
             try:
-                await self.pace.turn()
+                await self.pace.turn(wanted)
                 self.ledger.calls += 1
                 unpaid = False
                 async with asyncio.timeout(self.judge.timeout):

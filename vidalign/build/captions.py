@@ -1,0 +1,71 @@
+"""The captions of rows: which column has them, and as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from vidalign.build.journal import BuildError
+from vidalign.build.tables import JsonRows, ParquetRows
+from vidalign.rows import BadRows, is_messages, text_of
+
+DEFAULT_COLUMNS = ("caption", "completion")
+_SHOWN = 5
+
+
+class Captions:
+    """The captions as plain text, each time that they are gone through."""
+
+    def __init__(self, source: JsonRows | ParquetRows, column: str) -> None:
+        self.source, self.column = source, column
+
+    def __iter__(self) -> Iterator[str]:
+        return map(text_of, self.source.values(self.column))
+
+    def check(self) -> None:
+        """Raises BadRows, which names the first rows without a caption."""
+        check(self.source.name, self.column, self.source.values(self.column))
+
+
+def check(name: str, column: str, values: Iterable[Any], *, optional: bool = False) -> None:
+    """Raises BadRows, which names the first rows whose value is no text. `optional`: null is none of them."""
+    bad: list[str] = []
+    count = total = 0
+    for index, value in enumerate(values):
+        total += 1
+        if optional and value is None:
+            continue
+        if (reason := _problem(value)) is not None:
+            count += 1
+            if len(bad) < _SHOWN:
+                bad.append(f"  row {index}: {column}: {reason}")
+    if bad:
+        more = [f"  ... and {count - len(bad)} more"] if count > len(bad) else []
+        raise BadRows("\n".join([f"{name}: {count} of {total} rows cannot be used", *bad, *more]))
+
+
+def column_of(source: JsonRows | ParquetRows, column: str | None) -> str:
+    """The column of the captions: the one that is named, or the first of `DEFAULT_COLUMNS`.
+
+    Raises:
+        BuildError: there is no such column.
+    """
+    columns = source.columns()
+    if column is None:
+        column = next((name for name in DEFAULT_COLUMNS if name in columns or not columns), None)
+    if column is None or (columns and column not in columns):
+        wanted = repr(column) if column else " or ".join(DEFAULT_COLUMNS)
+        raise BuildError(
+            f"{source.name} has no column {wanted}, only {', '.join(columns)}; name it with --column"
+        )
+    return column
+
+
+def _problem(value: Any) -> str | None:
+    if value is None:
+        return "missing"
+    if not isinstance(value, str) and (
+        not is_messages(value) or not all(isinstance(m, Mapping) for m in value)
+    ):
+        return f"{type(value).__name__} instead of a string or a list of messages" if value != [] else "empty"
+    return None if text_of(value).strip() else "empty"

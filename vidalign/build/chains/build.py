@@ -1,0 +1,162 @@
+"""Rows with captions -> a dataset of chains on disk."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from vidalign.build.chains.errors import types_named
+from vidalign.build.chains.grow import METHODS, Plan, grow
+from vidalign.build.chains.rows import PROMPT, ChainRows
+from vidalign.build.chains.summary import BuiltChains, card, summary
+from vidalign.build.folder import DatasetFolder
+from vidalign.build.journal import BuildError
+from vidalign.build.judged import missing_message, name_of, status, window_of
+from vidalign.build.media_paths import media_paths
+from vidalign.build.resumable import MissingRows
+from vidalign.build.tables import open_rows, write_lines
+from vidalign.judge.environment import default_judge
+from vidalign.judge.lexical import LexicalJudge
+from vidalign.judge.question import Judge
+
+
+def build_chains(
+    rows: str | os.PathLike[str] | Iterable[Mapping[str, Any]],
+    output: str | os.PathLike[str],
+    judge: Judge | None = None,
+    *,
+    method: str = "degrade",
+    length: int = 5,
+    min_length: int = 2,
+    types: Sequence[str] | None = None,
+    tries: int = 3,
+    seed: int = 0,
+    prompt: str = PROMPT,
+    column: str | None = None,
+    limit: int | None = None,
+    restart: bool = False,
+    allow_missing: bool = False,
+    window: int | None = None,
+    progress: bool = False,
+) -> BuiltChains:
+    """Writes `OUTPUT/train.jsonl` and a card: a row for each chain that is long enough, in the input's order.
+
+    A build that was stopped, by whatever, goes on when it is called again: finished chains are kept, and of those under way
+    the judge's cache has the steps.
+
+    Args:
+        rows: a JSONL or Parquet file, or mappings that can be gone through more than once. `videos` are optional.
+        output: the folder to write.
+        judge: default the environment's (`VIDALIGN_JUDGE`). The offline one for rewards cannot degrade captions.
+        method: of `METHODS`, see `Plan`.
+        length: captions of a whole chain, ≥ 2.
+        min_length: captions of the shortest chain that is a row, 2 to `length`.
+        types: names of the types of error that are drawn from, of `errors.TYPES`; default all.
+        tries: questions of a step whose answer is no step, ≥ 1, after which the chain ends. Refusals are not among them:
+            each takes its type out of the chain.
+        seed: of the draws of types.
+        prompt: of rows without `prompt`.
+        column: of the full captions, strings or messages; default the first of `caption`, `completion`.
+        limit: takes the first rows only.
+        restart: throws away what an earlier run left for this output.
+        allow_missing: leaves rows out that the judge has no usable answer for.
+        window: chains under way at once, ≥ 1; default twice the judge's concurrency.
+        progress: shows a bar on stderr.
+
+    Raises:
+        BuildError: arguments, files, columns or an earlier run do not fit; before any question.
+        BadRows: rows without a caption; before any question.
+        MissingRows: there is no usable answer for some rows, or no row has a chain; the next call goes on.
+        JudgeError: no further question can be answered.
+    """
+    plan = _plan(method, length, min_length, types, tries, seed)
+    judge = judge if judge is not None else default_judge()
+    if isinstance(judge, LexicalJudge):
+        raise BuildError(
+            "the judge 'lexical' cannot put errors into captions: name a model with --judge, or give --judge toyworld for "
+            "captions of the toy world"
+        )
+    if limit is not None and limit < 1:
+        raise BuildError(f"limit={limit}; the least is 1")
+    if not prompt.strip():
+        raise BuildError("the prompt is empty; a model is asked something")
+    source = open_rows(rows)
+    given = ChainRows(source, column, prompt, limit)
+    given.check()
+    settings = {
+        "build": "chains",
+        "method": method,
+        "length": length,
+        "min_length": min_length,
+        "types": [kind.name for kind in plan.types],
+        "tries": tries,
+        "seed": seed,
+        "judge": name_of(judge),
+    }
+    rejected = Counter[str]()
+    with DatasetFolder(output, given, settings, restart=restart, source=source.folder) as folder:
+        build = folder.build
+        missing = build.run(
+            lambda caption: _work(caption, judge, plan, rejected),
+            window=window_of(judge) if window is None else window,
+            progress=progress,
+            status=lambda: {"rejected": rejected.total(), **status(judge)},
+        )
+        if missing and not (allow_missing and build.done):
+            raise MissingRows(missing_message(source.name, missing, build), missing)
+        media = media_paths(given.rows(), source.folder, folder.path)
+        results = (build.result(index) for index in range(build.total))
+        built = summary(results, min_length, missing, media.media_root)
+        if not built.rows:
+            raise MissingRows(_no_chain(source.name, built, min_length), built.left_out)
+
+        def write(path: Path) -> None:
+            found = ((row, build.result(index)) for index, row in enumerate(given.rows()))
+            long = (
+                (row, result) for row, result in found if result and len(result["captions"]) + 1 >= min_length
+            )
+            write_lines(path, (given.row(row, result, media, method != "inject") for row, result in long))
+            source.check_unchanged()
+
+        further = {
+            "captions": f"column {given.column}",
+            "columns left out": ", ".join(given.dropped) or None,
+            "limit": limit,
+        }
+        folder.finish(write, card(built, plan, judge, further, folder.path))
+        return built
+
+
+async def _work(caption: str, judge: Judge, plan: Plan, rejected: Counter[str]) -> dict[str, Any]:
+    return (await grow(caption, judge, plan, rejected)).as_json()
+
+
+def _plan(
+    method: str, length: int, min_length: int, types: Sequence[str] | None, tries: int, seed: int
+) -> Plan:
+    if method not in METHODS:
+        raise BuildError(f"method={method!r}; known are {', '.join(METHODS)}")
+    if method == "unconditioned" and types is not None:
+        raise BuildError(
+            f"types={','.join(types)} with method=unconditioned, which gives the model no type; leave one out"
+        )
+    if length < 2:
+        raise BuildError(f"length={length}; a chain has at least 2 captions")
+    if not 2 <= min_length <= length:
+        raise BuildError(f"min_length={min_length}; it is 2 to length={length}")
+    if tries < 1:
+        raise BuildError(f"tries={tries}; the least is 1")
+    return Plan(method, length, min_length, types_named(types), tries, seed)
+
+
+def _no_chain(name: str, built: BuiltChains, least: int) -> str:
+    reasons = Counter(built.left_out.values())
+    told = ", ".join(f"{reason} {count}" for reason, count in islice(reasons.most_common(), 5))
+    hint = ""
+    if set(reasons) == {"no_type"}:
+        hint = " Their words name no type of error: captions in other languages than English need --method unconditioned."
+    return f"{name}: no row has a chain of {least} captions ({told}), so nothing was written.{hint} Other options need --restart"

@@ -1,0 +1,106 @@
+"""The videos of rows that are built from: checked, written down as paths, and shown to a judge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vidalign.build.journal import BuildError
+from vidalign.build.resumable import Unfinished
+from vidalign.build.tables import JsonRows, ParquetRows
+from vidalign.judge.background import run_sync
+from vidalign.judge.media import Medium, shown
+from vidalign.judge.question import Judge
+from vidalign.rows import BadRows, MediaFolder, media_of
+
+I = TypeVar("I")
+R = TypeVar("R")
+_SHOWN = 5
+
+
+class Videos:
+    """Where the videos of an input are.
+
+    Args:
+        source: the rows.
+        media_root: relative paths start there; default the folder of the rows' file, or else the current one.
+        media_allow: further folders that paths may lead into.
+    """
+
+    def __init__(
+        self,
+        source: JsonRows | ParquetRows,
+        media_root: str | os.PathLike[str] | None = None,
+        media_allow: Iterable[str] = (),
+    ) -> None:
+        self.root = Path(media_root) if media_root is not None else source.folder
+        if self.root is not None and not self.root.is_dir():
+            raise BuildError(f"media_root: the folder {str(self.root)!r} does not exist")
+        self.folder = MediaFolder(self.root, tuple(media_allow))
+
+    def problem(self, row: Mapping[str, Any]) -> str | None:
+        """What keeps a row's media from being written as paths; None if nothing does."""
+        if media_of(row, "image"):
+            return "images: a build carries videos over and nothing else; take these rows out"
+        for medium in media_of(row, "video"):
+            if not isinstance(_path_of(medium), str):
+                return "videos: bytes, where a build takes the path of a file"
+        return None
+
+    def paths(self, row: Mapping[str, Any]) -> list[str]:
+        """As the row has them."""
+        return [_path_of(medium) for medium in media_of(row, "video")]
+
+    def media(self, paths: Sequence[str]) -> tuple[Medium, ...]:
+        """For a question. A judge that does not see is not shown them."""
+        return tuple(Medium("video", self.folder.locate(path)) for path in paths)
+
+
+def sees(judge: Judge) -> bool:
+    """Whether a judge is shown anything of a video's picture."""
+    return shown(Medium("video", b""), run_sync(judge.senses())) is not None
+
+
+def with_readable_videos(work: Callable[[I], Awaitable[R]]) -> Callable[[I], Awaitable[R]]:
+    """The work on an item, with `Unfinished` for a video that cannot be decoded: the other rows go on."""
+
+    async def careful(item: I) -> R:
+        # Here, not above: a command line that only shows its help must not load a decoder.
+        from vidalign.video import VideoError
+
+        try:
+            return await work(item)
+        except VideoError as error:
+            raise Unfinished(f"video: {error}") from error
+
+    return careful
+
+
+def check_rows(source: JsonRows | ParquetRows, problem: Callable[[Mapping[str, Any]], str | None]) -> None:
+    """Looks at every row before the first question.
+
+    Raises:
+        BuildError: no rows.
+        BadRows: rows with a problem, "column: reason"; the first ones are named.
+    """
+    bad: list[str] = []
+    count = total = 0
+    for index, row in enumerate(source):
+        total += 1
+        if (reason := problem(row)) is not None:
+            count += 1
+            if len(bad) < _SHOWN:
+                bad.append(f"  row {index}: {reason}")
+    if not total:
+        raise BuildError(f"{source.name}: no rows")
+    if bad:
+        more = [f"  ... and {count - len(bad)} more"] if count > len(bad) else []
+        raise BadRows("\n".join([f"{source.name}: {count} of {total} rows cannot be used", *bad, *more]))
+
+
+def _path_of(medium: Any) -> Any:
+    if isinstance(medium, Mapping) and not medium.get("bytes"):
+        medium = medium.get("path")
+    return os.fspath(medium) if isinstance(medium, os.PathLike) else medium
