@@ -31,6 +31,7 @@ TOKENS_A_FRAME = (SIDE // 28) ** 2
 # (layers, width, width of the feed-forward part, heads) of the language model and of the vision tower.
 SIZES = {
     "small": ((8, 512, 1408, 8), (8, 384, 1024, 6)),  # about 45 million parameters
+    "smaller": ((4, 256, 704, 4), (4, 192, 512, 3)),
     "tiny": ((2, 128, 352, 2), (2, 96, 256, 2)),  # for rows that take hours otherwise
 }
 

@@ -2,6 +2,11 @@
 
 import json
 import os
+import signal
+
+# A shell starts its background jobs with SIGINT ignored, and so would the programs that tests start be.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TQDM_DISABLE", "1")

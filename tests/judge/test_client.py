@@ -226,7 +226,8 @@ def test_requests_are_evenly_spaced(serve, judge, ask):
     server = serve()
     judge(server, requests_per_minute=1200).ask_sync([ask(i) for i in range(5)])
     times = [request.at for request in server.requests]
-    assert times[-1] - times[0] >= 4 * 0.05 - 0.005
+    # Four intervals of 50 ms; the first request takes longest to arrive, with its connection.
+    assert times[-1] - times[0] >= 0.8 * 4 * 0.05
 
 
 # Who asks, and from where
