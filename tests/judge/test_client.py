@@ -205,6 +205,19 @@ def test_patience(serve, judge, ask):
     assert len(server.requests) <= 12
 
 
+def test_a_judge_that_was_never_there_gets_less_patience(serve, judge, ask):
+    server = serve(lambda number, body: web.Response(status=500))
+    one = judge(server, max_concurrency=1, max_retries=0)
+    with pytest.raises(
+        JudgeDown, match=r"10 questions in a row \(patience=10\).*answered nothing yet: .*api_base"
+    ):
+        one.ask_sync([ask(n) for n in range(30)])
+    server = serve(lambda number, body: all_true(body) if number == 0 else web.Response(status=500))
+    one = judge(server, max_concurrency=1, max_retries=0)
+    answers = one.ask_sync([ask(n + 100) for n in range(30)])
+    assert sorted(str(answer.reason) for answer in answers) == ["None"] + ["server_error"] * 29
+
+
 def test_one_answer_in_between_is_patience_enough(serve, judge, ask):
     server = serve(lambda number, body: all_true(body) if number % 4 == 3 else "no idea")
     one = judge(server, patience=5, max_concurrency=1, max_reasks=0)

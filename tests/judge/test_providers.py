@@ -117,6 +117,31 @@ def test_a_missing_key_stops_at_once_and_names_the_variable(claude, ask, monkeyp
     assert server.requests == []
 
 
+@pytest.mark.parametrize(
+    ("model", "variable"),
+    [
+        ("gemini/gemini-2.5-flash", "GEMINI_API_KEY|GOOGLE_API_KEY"),
+        ("openai/gpt-4.1", "OPENAI_API_KEY"),
+        ("azure/gpt-4.1", "AZURE_OPENAI_API_KEY|api_key|API_KEY"),
+    ],
+)
+def test_a_missing_key_is_no_failure_that_passes(model, variable, ask, monkeypatch):
+    for name in (
+        "GEMINI_API_KEY",
+        "GOOGLE_API_KEY",
+        "OPENAI_API_KEY",
+        "AZURE_API_KEY",
+        "AZURE_OPENAI_API_KEY",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AZURE_API_BASE", "http://127.0.0.1:9")
+    monkeypatch.setenv("AZURE_API_VERSION", "2024-10-21")
+    judge = LLMJudge(model, cache_dir="", max_dollars=1.0)
+    with pytest.raises(JudgeError, match=variable):
+        judge.ask_sync([ask()])
+    assert judge.ledger.dollars == 0
+
+
 def test_a_provider_that_is_not_there(claude, ask):
     judge, server = claude(max_retries=1)
     server.stop()

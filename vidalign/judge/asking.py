@@ -30,6 +30,10 @@ logger = logging.getLogger("vidalign.judge")
 # A model says the same again after these.
 _FINAL = ("refusal", "content_policy")
 
+# Reasons of a judge that cannot be reached, and how many of them in a row are enough as long as nothing was answered.
+_AWAY = ("connection", "server_error", "timeout")
+_FIRST_PATIENCE = 10
+
 # Questions under way in this process, whichever judge object asks them, by cache folder and key; and the open caches.
 # Both are used in the judge's loop only.
 _under_way: dict[tuple[str, str], _Fetch] = {}
@@ -231,10 +235,19 @@ class Asking:
             question.task,
             message,
         )
-        if self.lost >= self.judge.patience:
+        patience = self.judge.patience
+        if error.reason in _AWAY and not self.ledger.answered and self.ledger.calls >= _FIRST_PATIENCE:
+            # A server that was never there: a short run would end before it lost its patience.
+            patience = min(patience, _FIRST_PATIENCE)
+        if self.lost >= patience:
+            never = (
+                " It has answered nothing yet: is its address (api_base) right?"
+                if not self.ledger.answered
+                else ""
+            )
             raise JudgeDown(
-                f"{self.judge.model}: no usable answer to {self.lost} questions in a row (patience={self.judge.patience}), "
-                f"the last: {message}. Nothing was scored in their place, and earlier answers are cached. {self.ledger}"
+                f"{self.judge.model}: no usable answer to {self.lost} questions in a row (patience={patience}), "
+                f"the last: {message}. Nothing was scored in their place, and earlier answers are cached.{never} {self.ledger}"
             )
         return Answer(reason=error.reason)
 

@@ -58,7 +58,8 @@ class LLMJudge(Judge):
             and `requests_per_minute` are shared evenly between the processes. A call is made only if its worst case fits
             (text; what media cost is known afterwards only).
         price: dollars for a million tokens, of input and of output; None: litellm's table, unknown with `api_base`.
-        patience: unscored questions in a row after which `JudgeDown` is raised.
+        patience: unscored questions in a row after which `JudgeDown` is raised; at most 10 as long as the judge cannot be
+            reached and has answered nothing.
         cache_dir: folder of the answers; None: the user's cache folder, "": no cache. An answer is found again by model,
             messages, media and parameters, not by server.
     """

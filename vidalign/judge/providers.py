@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,9 @@ from vidalign.judge.failures import RequestFailed, reason_of, retry_after
 from vidalign.judge.openai_server import reply_of
 from vidalign.judge.redaction import KeyFilter, redact
 from vidalign.judge.reply import Reply
+
+# litellm passes off a key that is not set as its server's failure or a connection's, which would be tried again.
+_NO_KEY = re.compile(r"missing (?:\w+ )?(?:api[ _]key|credentials)", re.IGNORECASE)
 
 # Those that come with the first connection.
 _LOGGERS = tuple(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks"))
@@ -69,8 +73,10 @@ async def complete(
 
 
 def _failure(litellm: Any, error: Exception) -> RequestFailed:
-    status, message = getattr(error, "status_code", None), redact(str(error))
-    if isinstance(error, ValueError):
+    status, message = getattr(error, "status_code", None), redact(str(error)).partition("\nTraceback")[0]
+    if _NO_KEY.search(message):
+        reason = "auth"
+    elif isinstance(error, ValueError):
         reason = "bad_body"
     elif isinstance(error, litellm.ContextWindowExceededError):
         reason = "context_window"
