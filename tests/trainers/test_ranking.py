@@ -306,6 +306,12 @@ def test_chains_are_cut_on_request(trainer_of, chain_rows):
     assert batch["chain"].bincount().tolist() == [2, 2]
 
 
+def test_a_collator_with_another_chain_length_is_refused(trainer_of):
+    collator = trainer_of("ranking").data_collator
+    with pytest.raises(ValueError, match="chain_length=3, but the data_collator"):
+        trainer_of("ranking", chain_length=3, trainer_options={"data_collator": collator})
+
+
 def test_text_models_rank_text(trainer_of, chain_rows, losses_of):
     for question in (False, True):
         rows = chain_rows(4, media=False, question=question)

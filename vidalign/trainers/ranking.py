@@ -125,6 +125,11 @@ class RankingTrainer(VideoTrainer, DPOTrainer):
             raise ValueError(
                 "compute_metrics needs whole logits, which are never made; what is logged is in the docstring"
             )
+        if data_collator is not None and getattr(data_collator, "chain_length", None) != args.chain_length:
+            raise ValueError(
+                f"chain_length={args.chain_length}, but the data_collator that was passed cuts chains itself; give it the same "
+                "chain_length"
+            )
         self._widest = 0
         self._build(
             super().__init__,

@@ -40,6 +40,8 @@ def load(name: str, config: str | None = None, *, streaming: bool = False) -> An
             raise ValueError(
                 f"dataset_name={name!r}: {suffix or 'no'} ending; known are {', '.join(LOADERS)} and folders"
             )
+        if not os.path.getsize(name):
+            raise ValueError(f"dataset_name={name!r} is empty (0 bytes); write its rows again")
         return load_dataset(LOADERS[suffix], data_files=name, streaming=streaming)
     if os.path.isdir(name) and os.path.exists(os.path.join(name, "dataset_dict.json")):
         return DatasetDict.load_from_disk(name)

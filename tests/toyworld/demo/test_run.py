@@ -1,4 +1,4 @@
-"""The demo itself, with the smallest numbers, and its measuring instruments."""
+"""The demo itself, with the smallest numbers."""
 
 import dataclasses
 import io
@@ -7,12 +7,12 @@ import json
 import pytest
 import torch
 
-from vidalign.rows import MediaFolder, validate
+from vidalign.rows import MediaFolder, chain_of, text_of, validate
 from vidalign.toyworld import world
-from vidalign.toyworld.demo import meter
-from vidalign.toyworld.demo.__main__ import main
+from vidalign.toyworld.degrade import errors
+from vidalign.toyworld.demo.methods import CHAIN_METHODS, PAIR_METHODS, TOWERS
 from vidalign.toyworld.demo.progress import Progress
-from vidalign.toyworld.demo.settings import METHODS, Settings, quick
+from vidalign.toyworld.demo.settings import ChainSettings, PairSettings, Settings
 from vidalign.toyworld.demo.stages import run_demo
 from vidalign.toyworld.model import load_model
 
@@ -22,10 +22,9 @@ TINY = Settings(
     # Long enough to make sentences; before that, all candidates score nothing and none is best.
     sft_steps=40,
     sft_warmup=5,
-    preference_steps=3,
-    rates=(3e-4,),
-    probes=3,
-    batch_size=8,
+    sft_batch_size=8,
+    pairs=PairSettings(steps=3, batch_size=8, rates=(3e-4,), probes=3),
+    chains=ChainSettings(steps=2, batch_size=4, rates=(3e-4,)),
     examples=2,
     workers=1,
 )
@@ -38,45 +37,82 @@ def threads():
     torch.set_num_threads(before)
 
 
+def runs_of(results):
+    studies = [results.pairs.runs] if results.pairs else []
+    studies += results.chains.runs.values() if results.chains else []
+    return [results.base, *(run for study in studies for runs in study.values() for run in runs)]
+
+
 def comparable(results):
     """Everything but what a clock or the kernel says."""
-    found = dataclasses.asdict(results)
+    for run in runs_of(results):
+        for entry in run.log:
+            for timing in ("train_runtime", "step_time"):
+                entry.pop(timing, None)
+    text = json.dumps(dataclasses.asdict(results))
+    found = json.loads(text)
     found["seconds"] = found["environment"] = found["settings"]["workers"] = None
-    clocks = ("step_seconds", "peak_mb")
-    timings = ("train_runtime", "step_time")
-    for run in [found["base"], *(run for runs in found["runs"].values() for run in runs)]:
-        run.update(dict.fromkeys(clocks))
-        run["log"] = [
-            {key: value for key, value in entry.items() if key not in timings} for entry in run["log"]
-        ]
-    return json.dumps(found)
+    return json.dumps(_without(found, {"step_seconds", "peak_mb"}))
+
+
+def _without(value, names):
+    if isinstance(value, dict):
+        return {key: _without(item, names) for key, item in value.items() if key not in names}
+    return [_without(item, names) for item in value] if isinstance(value, list) else value
 
 
 def test_the_whole_path(tmp_path, threads):
     stream = io.StringIO()
     results = run_demo(TINY, tmp_path, Progress(stream))
-    assert list(results.runs) == list(METHODS)
-    for method, runs in results.runs.items():
+    folder = MediaFolder(tmp_path / "world")
+
+    pairs = results.pairs
+    assert list(pairs.runs) == list(PAIR_METHODS)
+    for method, runs in pairs.runs.items():
         assert [run.seed for run in runs] == [0, 1]
         assert len(runs[0].evaluation.recall) == 6
-        assert runs[0].probe[0][1:] == pytest.approx(results.runs["DPO"][0].probe[0][1:])  # one checkpoint
+        assert runs[0].probe[0][1:] == pytest.approx(pairs.runs["DPO"][0].probe[0][1:])  # one checkpoint
         assert [step for step, *_ in runs[0].probe] == [0, 1, 2, 3]
         assert ("logps_mean/chosen" in runs[0].log[-1]) == (method != "SFT on best")
-    count = results.pairs
+    count = pairs.pairs
     assert count.kept + count.probes + count.ties == count.clips == 12
     # What the recipes of the toy world start from.
-    folder = MediaFolder(tmp_path / "world")
     assert validate(world.read_jsonl(tmp_path / "world/preference.jsonl"), "preference", folder) == count.kept
     assert validate(world.read_jsonl(tmp_path / "world/best.jsonl"), "supervised", folder) == count.kept
+
+    chains = results.chains
+    assert list(chains.runs) == list(TOWERS)
+    for tower, methods in chains.runs.items():
+        assert list(methods) == list(CHAIN_METHODS)
+        for method, runs in methods.items():
+            assert [run.seed for run in runs] == [0, 1]
+            assert [len(logps) for logps in runs[0].evaluation.chain_logps] == [5] * 6
+            assert ("rank/accuracy" in runs[0].log[-1]) == (method != "SFT")
+            assert runs[0].evaluation.chain_logps != chains.base_logps, (tower, method)
+    ranked = {"DPO": 2, "MPO": 5, "Ranking 3": 3, "Ranking 5": 5}
+    for method, length in ranked.items():
+        log = chains.runs["trainable"][method][0].log[-1]
+        assert max(int(key.rsplit("_")[-1]) for key in log if key.startswith("rewards/rank_")) == length
+    rows = world.read_jsonl(tmp_path / "world/chains.jsonl")
+    assert validate(rows, "ranked", folder) == chains.chains.train == 12
+    for row in rows:
+        texts = [text_of(item["completion"]) for item in chain_of(row)]
+        assert [len(errors(text, texts[0])) for text in texts] == [0, 1, 2, 3, 4]
+    assert chains.chains.lengths == {5: 12}
+    assert sum(chains.chains.errors.values()) == 12 * 4
+
     assert load_model(str(tmp_path / "checkpoint")).config.model_type == "qwen2_5_vl"
-    assert all((tmp_path / example.video).exists() for example in results.examples)
+    assert all((tmp_path / example.video).exists() for example in [*pairs.examples, chains.example])
     assert not (tmp_path / "work").exists()
     for stage in (
         "write the world",
         "teach the captioner",
-        "sample candidates",
-        "try learning rates",
-        "train with every seed",
+        "pairs: sample candidates",
+        "pairs: try learning rates",
+        "pairs: train with every seed",
+        "chains: degrade captions",
+        "chains: try learning rates",
+        "chains: train with every seed",
     ):
         assert f"] {stage}: " in stream.getvalue()
 
@@ -91,40 +127,39 @@ def test_the_same_seed_gives_the_same_results(tmp_path, threads):
     assert comparable(one) != comparable(other)
 
 
-def test_quick_is_the_same_path_with_smaller_numbers():
-    full, short = dataclasses.asdict(Settings()), dataclasses.asdict(quick())
-    assert full.keys() == short.keys()
-    assert short["sft_steps"] < full["sft_steps"]
-    assert sum(short["clips"].values()) < 400
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["pairs", "chains"])
+def test_a_part_alone_gives_what_it_gives_with_the_other(tmp_path, threads, part):
+    both = run_demo(TINY, tmp_path / "both", Progress(io.StringIO()))
+    alone = run_demo(TINY, tmp_path / "alone", Progress(io.StringIO()), [part])
+    setattr(both, "chains" if part == "pairs" else "pairs", None)
+    assert comparable(both) == comparable(alone)
 
 
-def test_no_clip_serves_two_purposes():
-    assert set(Settings().clips) == {"train", "pairs", "validation", "test"}
+def test_a_frozen_tower_does_not_learn(tmp_path, threads):
+    from vidalign.toyworld.demo.chains.data import make_chains
+    from vidalign.toyworld.demo.ground import prepare
+    from vidalign.toyworld.demo.training import Schedule
 
-
-@pytest.mark.parametrize("option", ["--seeds", "--workers"])
-def test_wrong_numbers_are_refused(option, capsys):
-    with pytest.raises(SystemExit):
-        main([option, "0"])
-    assert "at least 1" in capsys.readouterr().err
-
-
-def test_progress_shows_stage_time_and_outcome():
-    stream = io.StringIO()
-    progress = Progress(stream)
-    progress.start("teach")
-    progress.update(1, 10)  # too soon after the start to be worth a line
-    progress.done("recall 0.5")
-    assert stream.getvalue() == "[ 0:00] teach: ...\n[ 0:00] teach: recall 0.5\n"
-    assert progress.seconds["teach"] >= 0
-
-
-def test_memory_peaks_are_seen_though_freed_again():
-    with meter.MemoryPeak() as memory:
-        torch.ones(16 * 2**20).sum()  # 64 MB
-    if memory.megabytes is None:
-        pytest.skip("this system does not tell a process's peak memory")
-    assert 60 < memory.megabytes < 90
-    with meter.MemoryPeak() as nothing:
-        pass
-    assert nothing.megabytes < 5
+    settings = dataclasses.replace(
+        TINY, sft_steps=2, clips={"train": 8, "pairs": 4, "validation": 1, "test": 2}
+    )
+    ground = prepare(settings, tmp_path, Progress(io.StringIO()))
+    make_chains(ground)
+    changed = {}
+    for tower, freeze in TOWERS.items():
+        model = load_model(str(ground.checkpoint))
+        before = {name: parameter.clone() for name, parameter in model.named_parameters()}
+        ground.bench.train(
+            CHAIN_METHODS["Ranking 5"],
+            model,
+            Schedule(1, 4, 1e-3, 0, 0),
+            freeze=freeze,
+            reference=ground.checkpoint,
+        )
+        changed[tower] = {
+            n for n, parameter in model.named_parameters() if not torch.equal(before[n], parameter)
+        }
+    tower = {name for name in changed["trainable"] if "visual.blocks" in name or "patch_embed" in name}
+    assert tower
+    assert changed["frozen"] == changed["trainable"] - tower

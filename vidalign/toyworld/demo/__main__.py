@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from vidalign.toyworld.demo.progress import Progress
-from vidalign.toyworld.demo.settings import Settings, quick
+from vidalign.toyworld.demo.settings import PARTS, Settings, quick
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -15,22 +15,26 @@ def main(arguments: list[str] | None = None) -> None:
         "--out", type=Path, default=Path("demo_out"), help="folder for the report and all that led to it"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="the same stages in about a minute; learns little"
+        "--quick", action="store_true", help="the same stages in less than two minutes; learns little"
     )
+    parser.add_argument("--part", choices=PARTS, help="run only this part (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the world, the model and the candidates")
-    parser.add_argument("--seeds", type=int, default=3, help="runs a method (at most 2 with --quick)")
+    parser.add_argument("--seeds", type=int, help="runs a method (default: 3; with --quick 1)")
     parser.add_argument("--workers", type=int, default=2, help="preference runs at a time, one core each")
     options = parser.parse_args(arguments)
-    if options.seeds < 1:
+    if options.seeds is not None and options.seeds < 1:
         parser.error(f"--seeds {options.seeds}: give at least 1")
     if options.workers < 1:
         parser.error(f"--workers {options.workers}: give at least 1")
     make = quick if options.quick else Settings
-    settings = make(seed=options.seed, seeds=options.seeds, workers=options.workers)
+    seeds = {} if options.seeds is None else {"seeds": options.seeds}
+    settings = make(seed=options.seed, workers=options.workers, **seeds)
     progress = Progress()
     progress.start("load libraries")
     # Heavy, and so after the arguments were checked.
     from vidalign.toyworld.demo import page, table
+    from vidalign.toyworld.demo.chains.summary import summarise as summarise_chains
+    from vidalign.toyworld.demo.pairs.summary import summarise as summarise_pairs
     from vidalign.toyworld.demo.quiet import quieten
     from vidalign.toyworld.demo.stages import run_demo
 
@@ -38,10 +42,14 @@ def main(arguments: list[str] | None = None) -> None:
     progress.done()
 
     options.out.mkdir(parents=True, exist_ok=True)
-    results = run_demo(settings, options.out, progress)
+    results = run_demo(settings, options.out, progress, [options.part] if options.part else PARTS)
     results.save(options.out / "results.json")
     page.write(results, options.out / "report.html")
-    print(f"\n{table.render(results)}\n\nReport: {options.out / 'report.html'}")
+    if results.pairs is not None:
+        print(f"\n{table.render(summarise_pairs(results))}")
+    if results.chains is not None:
+        print(f"\n{table.render(summarise_chains(results))}")
+    print(f"\nReport: {options.out / 'report.html'}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ h2 { font-size: 1.2rem; margin: 0 0 12px; }
 section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 22px 24px;
   margin: 0 0 20px; }
 ul { margin: 0 0 16px; padding-left: 1.2em; max-width: 62em; }
+section > p { max-width: 62em; margin: 0 0 12px; }
 section > ul:last-child { margin-bottom: 0; }
 li { margin: 4px 0; }
 .scroll { overflow-x: auto; }
@@ -34,6 +35,12 @@ video { width: 184px; height: 184px; flex: none; border-radius: 8px; border: 1px
 dl { margin: 0; font-size: 0.9rem; line-height: 1.45; }
 dt { color: var(--soft); font-weight: 600; font-size: 0.82rem; }
 dd { margin: 0 0 6px; }
+.chain { display: flex; gap: 16px; align-items: flex-start; margin: 12px 0; }
+.chain .scroll { flex: 1; min-width: 0; }
+.chain th { white-space: normal; }
+.chain .caption { text-align: left; white-space: normal; min-width: 18em; width: 100%; }
+.chain th, .chain td { padding: 6px 8px; vertical-align: top; }
+code { font-size: 0.92em; }
 .right { color: #1d6f42; }
 .wrong { color: #b3261e; text-decoration: underline; text-decoration-thickness: 1px; text-underline-offset: 3px; }
 .facts { display: grid; grid-template-columns: max-content 1fr; gap: 6px 18px; }
@@ -43,7 +50,7 @@ dd { margin: 0 0 6px; }
   main { padding: 24px 12px 40px; }
   section { padding: 16px 14px; }
   h1 { font-size: 1.6rem; }
-  article { flex-direction: column; gap: 8px; }
+  article, .chain { flex-direction: column; gap: 8px; }
   video { width: 100%; height: auto; aspect-ratio: 1; max-width: 260px; }
   .facts { grid-template-columns: 1fr; gap: 0; }
   .facts dd { margin-bottom: 8px; }

@@ -1,19 +1,18 @@
-"""The comparison as text for the terminal."""
+"""A comparison as text for the terminal."""
 
 from __future__ import annotations
 
 import textwrap
 
-from vidalign.toyworld.demo import summary
-from vidalign.toyworld.demo.results import Results
+from vidalign.toyworld.demo.wording import Summary
 
 WIDTH = 110
 
 
-def render(results: Results) -> str:
-    """Table, notes, findings and caveats."""
-    table = [summary.HEADERS, *summary.rows(results)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(summary.HEADERS))]
+def render(summary: Summary) -> str:
+    """Title, table, notes, findings and caveats."""
+    table = [summary.headers, *summary.rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(summary.headers))]
     lines = [
         "  ".join(
             cell.ljust(width) if column == 0 else cell.rjust(width)
@@ -22,8 +21,8 @@ def render(results: Results) -> str:
         for row in table
     ]
     lines.insert(1, "-" * len(lines[0]))
-    blocks = [summary.notes(results), summary.sentences(results), summary.caveats(results)]
-    for block in blocks:
+    lines = [summary.title, "", *lines]
+    for block in (summary.notes, summary.sentences, summary.caveats):
         lines.append("")
         for text in block:
             lines += textwrap.wrap(text, WIDTH, initial_indent="- ", subsequent_indent="  ")

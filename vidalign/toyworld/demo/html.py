@@ -1,0 +1,72 @@
+"""Pieces of the page."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from html import escape
+
+from vidalign.toyworld.demo.wording import Summary
+
+
+def section(title: str, content: str) -> str:
+    return f"<section>\n<h2>{escape(title)}</h2>\n{content}\n</section>"
+
+
+def listed(items: Iterable[str]) -> str:
+    return "<ul>\n" + "\n".join(f"<li>{escape(item)}</li>" for item in items) + "\n</ul>"
+
+
+def notes(items: Iterable[str]) -> str:
+    return '<div class="notes">' + "".join(f"<p>{escape(item)}</p>" for item in items) + "</div>"
+
+
+def table(summary: Summary, colours: Mapping[str, str]) -> str:
+    """colours: by the first word or words of a row."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in summary.headers)
+    lines = []
+    for first, *rest in summary.rows:
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+        colour = next((colours[name] for name in (first, first.split(",")[0]) if name in colours), None)
+        mark = swatch(colour) if colour else ""
+        lines.append(f'<tr><th scope="row">{mark}{escape(first)}</th>{cells}</tr>')
+    return (
+        f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
+        + "\n".join(lines)
+        + f"\n</tbody>\n</table></div>\n{notes(summary.notes)}"
+    )
+
+
+def swatch(colour: str) -> str:
+    return f'<span class="swatch" style="background:{colour}"></span>'
+
+
+def charts(items: Iterable[tuple[str, str]]) -> str:
+    """items: titles and SVG texts."""
+    return '<div class="charts">\n' + "\n".join(_chart(*item) for item in items) + "\n</div>"
+
+
+def _chart(title: str, svg: str) -> str:
+    # As an image: several inline SVGs from one library would share ids.
+    data = base64.b64encode(svg.encode()).decode()
+    label = escape(title)
+    return f'<figure><figcaption>{label}</figcaption><img alt="{label}" src="data:image/svg+xml;base64,{data}"></figure>'
+
+
+def video(source: str) -> str:
+    return (
+        f'<video src="{escape(source)}" controls loop muted autoplay playsinline preload="metadata"></video>'
+    )
+
+
+def spans(pieces: Iterable[tuple[str, bool]]) -> str:
+    """Pieces of a caption, marked as right or wrong."""
+    marked = [
+        f'<span class="{"right" if right else "wrong"}">{escape(text)}</span>' for text, right in pieces
+    ]
+    return stops(" ".join(marked)) if marked else '<span class="wrong">(nothing)</span>'
+
+
+def stops(text: str) -> str:
+    """Full stops where people put them; the captions' tokens stand apart."""
+    return text.replace(" .", ".")
