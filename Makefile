@@ -1,12 +1,14 @@
 # Each target sets up its own virtual environment; Python 3.11 and make are enough.
 #   make test VENV=/path/to/venv     another place for the environment (it is created if missing)
 #   make test PYTHON=python3.12      another interpreter to create it with
+#   make test JOBS=8                 processes that tests run in (2)
 #   make test ARGS="-m slow"         further arguments of pytest, the demo or the benchmarks
 
 VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ARGS ?=
 QUICK ?=
+JOBS ?= 2
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.vidalign-installed
@@ -35,8 +37,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/python -m vidalign.toyworld.demo --out demo $(if $(QUICK),--quick) $(ARGS)
 
+# A file's tests stay together in one process, for the models and videos that they share.
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/python -m ruff check .

@@ -117,7 +117,12 @@ RANKS = ("rank/accuracy", "rank/kendall_tau", "rewards/rank_1", "logps/rank_5", 
 
 @pytest.mark.parametrize(
     ("method", "logged"),
-    [("synpo", PAIRS), ("dpo", PAIRS), ("ranking", RANKS), ("ranking-cached", RANKS)],
+    [
+        ("synpo", PAIRS),
+        pytest.param("dpo", PAIRS, marks=pytest.mark.slow),
+        ("ranking-cached", RANKS),
+        pytest.param("ranking", RANKS, marks=pytest.mark.slow),
+    ],
 )
 def test_two_processes_are_one(
     method, logged, saved_model, media_folder, pair_rows, chain_rows, write_rows, tmp_path
