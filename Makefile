@@ -20,7 +20,7 @@ export PYTHONUNBUFFERED := 1
 
 help:
 	@echo "make install   virtual environment in $(VENV), with vidalign in it"
-	@echo "make demo       teach, align with pairs and with chains, compare on the toy world; report in demo/ (QUICK=1: short form)"
+	@echo "make demo      teach, align with pairs and with chains, compare on the toy world; report in demo/ (QUICK=1: short form)"
 	@echo "make test      tests, offline, on the CPU"
 	@echo "make check     ruff and mypy"
 	@echo "make bench     the measurements behind the README's numbers"
