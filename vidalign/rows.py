@@ -250,23 +250,34 @@ def validate(
     Raises:
         BadRows: no rows, or rows that cannot be used; the first ones are named with index, column and reason.
     """
-    bad: list[str] = []
-    count = total = 0
-    for index, row in enumerate(rows):
-        total += 1
-        reason = problem(row, kind, folder)
-        if reason is not None:
-            count += 1
-            if len(bad) < _SHOWN:
-                bad.append(f"  row {index}: {reason}")
+    total = refuse_bad(name, (problem(row, kind, folder) for row in rows))
     if not total:
         raise BadRows(
             f"{name}: no rows. A {kind} dataset has the columns prompt, {', '.join(COMPLETIONS[kind])}."
         )
+    return total
+
+
+def refuse_bad(name: str, problems: Iterable[str | None]) -> int:
+    """Goes through what is wrong with each row, in order; None for nothing.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        BadRows: something is wrong; the first rows are named with their index.
+    """
+    bad: list[str] = []
+    count = total = 0
+    for index, reason in enumerate(problems):
+        total += 1
+        if reason is not None:
+            count += 1
+            if len(bad) < _SHOWN:
+                bad.append(f"  row {index}: {reason}")
     if bad:
-        more = f"\n  ... and {count - len(bad)} more" if count > len(bad) else ""
-        listed = "\n".join(bad)
-        raise BadRows(f"{name}: {count} of {total} rows cannot be used\n{listed}{more}")
+        more = [f"  ... and {count - len(bad)} more"] if count > len(bad) else []
+        raise BadRows("\n".join([f"{name}: {count} of {total} rows cannot be used", *bad, *more]))
     return total
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from vidalign.build.journal import BuildError
 from vidalign.build.tables import JsonRows, ParquetRows
-from vidalign.rows import BadRows, is_messages, text_of
+from vidalign.rows import is_messages, refuse_bad, text_of
 
 DEFAULT_COLUMNS = ("caption", "completion")
-_SHOWN = 5
 
 
 class Captions:
@@ -29,19 +28,8 @@ class Captions:
 
 def check(name: str, column: str, values: Iterable[Any], *, optional: bool = False) -> None:
     """Raises BadRows, which names the first rows whose value is no text. `optional`: null is none of them."""
-    bad: list[str] = []
-    count = total = 0
-    for index, value in enumerate(values):
-        total += 1
-        if optional and value is None:
-            continue
-        if (reason := _problem(value)) is not None:
-            count += 1
-            if len(bad) < _SHOWN:
-                bad.append(f"  row {index}: {column}: {reason}")
-    if bad:
-        more = [f"  ... and {count - len(bad)} more"] if count > len(bad) else []
-        raise BadRows("\n".join([f"{name}: {count} of {total} rows cannot be used", *bad, *more]))
+    reasons = (None if optional and value is None else _problem(value) for value in values)
+    refuse_bad(name, (reason and f"{column}: {reason}" for reason in reasons))
 
 
 def column_of(source: JsonRows | ParquetRows, column: str | None) -> str:

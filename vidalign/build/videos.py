@@ -13,11 +13,10 @@ from vidalign.build.tables import JsonRows, ParquetRows
 from vidalign.judge.background import run_sync
 from vidalign.judge.media import Medium, shown
 from vidalign.judge.question import Judge
-from vidalign.rows import BadRows, MediaFolder, media_of
+from vidalign.rows import MediaFolder, media_of, refuse_bad
 
 I = TypeVar("I")
 R = TypeVar("R")
-_SHOWN = 5
 
 
 class Videos:
@@ -85,19 +84,8 @@ def check_rows(source: JsonRows | ParquetRows, problem: Callable[[Mapping[str, A
         BuildError: no rows.
         BadRows: rows with a problem, "column: reason"; the first ones are named.
     """
-    bad: list[str] = []
-    count = total = 0
-    for index, row in enumerate(source):
-        total += 1
-        if (reason := problem(row)) is not None:
-            count += 1
-            if len(bad) < _SHOWN:
-                bad.append(f"  row {index}: {reason}")
-    if not total:
+    if not refuse_bad(source.name, map(problem, source)):
         raise BuildError(f"{source.name}: no rows")
-    if bad:
-        more = [f"  ... and {count - len(bad)} more"] if count > len(bad) else []
-        raise BadRows("\n".join([f"{source.name}: {count} of {total} rows cannot be used", *bad, *more]))
 
 
 def _path_of(medium: Any) -> Any:

@@ -151,19 +151,20 @@ class RankingTrainer(VideoTrainer, DPOTrainer):
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool) -> Any:
         chain, mask = inputs["chain"], inputs["completion_mask"]
-        rows = {
-            key: value
-            for key, value in inputs.items()
-            if key not in ("chain", "ref_logps", "completion_mask")
-        }
-        rows["use_cache"] = False
+        rows = {**_rows_of(inputs), "use_cache": False}
+        del rows["completion_mask"]
         labels = inputs["input_ids"].masked_fill(mask == 0, -100)
         extra = {"output_router_logits": True} if self.aux_loss_enabled else {}
         outputs = model(**rows, **extra, labels=labels, fused_lm_head=True)
         logps, present = to_table(outputs.log_probs.sum(dim=1), chain)
         reference = torch.zeros_like(logps)
         if self.args.needs_reference:
-            known = inputs["ref_logps"] if "ref_logps" in inputs else self._reference_logps(inputs)
+            reference_model = self.ref_model if self.ref_model is not None else self.model
+            known = (
+                inputs["ref_logps"]
+                if "ref_logps" in inputs
+                else self._reference_logps(reference_model, inputs)
+            )
             reference, _ = to_table(known, chain)
         rewards = self.beta * (logps - reference)
 
@@ -181,10 +182,8 @@ class RankingTrainer(VideoTrainer, DPOTrainer):
             start=logps.new_zeros(()),
         )
         best = starts(chain)
-        scored = mask[best, 1:].bool()
-        ntp = -outputs.log_probs[best][
-            scored
-        ].mean()  # as TRL's loss type "sft": a token's mean over the batch
+        # As TRL's loss type "sft": a token's mean over the batch.
+        ntp = -outputs.log_probs[best][mask[best, 1:].bool()].mean()
         loss = ranking + self.args.ntp_weight * ntp
         if self.aux_loss_enabled:
             loss = loss + self.router_aux_loss_coef * outputs.aux_loss
@@ -195,18 +194,13 @@ class RankingTrainer(VideoTrainer, DPOTrainer):
         self._log_ranks(rewards, logps, present)
         return (loss, outputs) if return_outputs else loss
 
-    def _reference_logps(self, inputs: dict[str, Any]) -> torch.Tensor:
-        """[M], by TRL: the disabled adapter, or the reference model."""
-        rows = {key: value for key, value in inputs.items() if key not in ("chain", "ref_logps")}
-        model = self.ref_model if self.ref_model is not None else self.model
-        # TRL returns the two halves of its pairs.
-        return torch.cat(DPOTrainer.compute_ref_log_probs(self, model, rows))
+    def _reference_logps(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        """[M], by TRL: the disabled adapter, or the reference model. TRL returns the two halves of its pairs."""
+        return torch.cat(super().compute_ref_log_probs(model, _rows_of(inputs)))
 
     def compute_ref_log_probs(self, model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """For TRL's precomputing: [B, widest] a chain a row, NaN behind its end, and nothing in the second place."""
-        rows = {key: value for key, value in inputs.items() if key not in ("chain", "ref_logps")}
-        logps = torch.cat(super().compute_ref_log_probs(model, rows))
-        table, present = to_table(logps, inputs["chain"])
+        table, present = to_table(self._reference_logps(model, inputs), inputs["chain"])
         table = table.masked_fill(~present, torch.nan)
         padding = table.new_full((len(table), self._widest - table.size(1)), torch.nan)
         return torch.cat([table, padding], dim=1), table.new_zeros(len(table))
@@ -256,6 +250,11 @@ class RankingTrainer(VideoTrainer, DPOTrainer):
             for rank, column in enumerate(table.unbind(1), start=1):
                 if not column.isnan().all():
                     metrics[f"{name}/rank_{rank}"].append(column.nanmean().item())
+
+
+def _rows_of(inputs: dict[str, Any]) -> dict[str, Any]:
+    """A batch without what only the ranking needs."""
+    return {key: value for key, value in inputs.items() if key not in ("chain", "ref_logps")}
 
 
 def main() -> None:
