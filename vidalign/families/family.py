@@ -46,16 +46,8 @@ class DecodedVideo(Protocol):
     def fps(self) -> float: ...
 
 
-class EncodePrompt(Protocol):
-    def __call__(
-        self,
-        processor: Any,
-        text: str,
-        videos: Sequence[DecodedVideo] = (),
-        images: Sequence[Any] = (),
-        *,
-        max_pixels: int | None = None,
-    ) -> EncodedPrompt: ...
+def _as_encoder_outputs(backbone: Any, input_ids: torch.Tensor, features: dict[str, Any]) -> dict[str, Any]:
+    return {"mm_encoder_outputs": features}
 
 
 @dataclass(frozen=True)
@@ -70,14 +62,21 @@ class Family:
         break.
     frame_multiple: frame sides are multiples of this many pixels (1: the processor resizes to a fixed
         square).
-    encode: (processor, text with placeholders, videos, images, *, max_pixels) -> EncodedPrompt.
-    media_features: (backbone, merged media) -> the `mm_encoder_outputs` that the backbone's forward takes,
-        with gradients when grad mode is on. Runs tower and projector once.
+    audio_tower: module paths, empty for a family that does not hear.
+    audio_rate: samples per second that it hears; None for one that does not.
+    encode: (processor, text with placeholders, videos, images, *, max_pixels) -> EncodedPrompt. Families that hear
+        also take `audios`, mono float32 samples at `audio_rate` for each audio placeholder of the text, and
+        `soundtracks`: () for videos without their sound, or for each video its samples (None: it has none), which
+        are interleaved with its frames by time.
+    media_features: (backbone, merged media) -> what the towers give, by medium ("video", "image", "audio"), with
+        gradients when grad mode is on. Runs towers and projectors once.
+    backbone_inputs: (backbone, input_ids [1, N], features) -> the arguments by which the backbone's forward takes
+        those features.
     positions: (backbone, input_ids [1, P], media of this prompt) -> position ids [3, 1, P] (mRoPE) or [1, P].
     media_token_ids: (config) -> ids that stand for features, and so may neither be generated nor cut off.
     dummy_media: (config) -> the smallest media that runs every tower, for a rank whose batch has none.
-    video_placeholder, image_placeholder: (processor) -> what a plain-string prompt writes for one video or
-        image.
+    video_placeholder, image_placeholder, audio_placeholder: (processor) -> what a plain-string prompt writes for
+        one video, image or audio.
     tiny_model, tiny_processor: random-initialised real classes, built in code, for tests and self-checks.
     """
 
@@ -86,7 +85,7 @@ class Family:
     projector: tuple[str, ...]
     language_model: str
     frame_multiple: int
-    encode: EncodePrompt
+    encode: Callable[..., EncodedPrompt]
     media_features: Callable[[Any, Media], dict[str, Any]]
     positions: Callable[[Any, torch.Tensor, Media], torch.Tensor]
     media_token_ids: Callable[[Any], frozenset[int]]
@@ -97,3 +96,7 @@ class Family:
     tiny_processor: Callable[[], Any]
     merge: Callable[[Sequence[Media]], Media]
     projector_parameters: tuple[str, ...] = ()
+    audio_tower: tuple[str, ...] = ()
+    audio_rate: int | None = None
+    backbone_inputs: Callable[[Any, torch.Tensor, dict[str, Any]], dict[str, Any]] = _as_encoder_outputs
+    audio_placeholder: Callable[[Any], str] = lambda processor: ""
