@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -18,6 +19,7 @@ from PIL import Image
 from vidalign.families import FAMILIES
 
 VIDEO_FAMILIES = [name for name, family in FAMILIES.items() if family.vision_tower]
+HEARING_FAMILIES = [name for name, family in FAMILIES.items() if family.audio_tower]
 
 
 @dataclass
@@ -41,15 +43,22 @@ class Built:
         return self.model.base_model
 
     def prompt(self, *kinds: str, words: str = "What happens?") -> str:
-        """The chat-templated prompt with one placeholder per kind, "video" or "image"."""
+        """The chat-templated prompt with one placeholder per kind: "video", "image" or "audio"."""
         content: Any = words
         if kinds:
             content = [*({"type": kind} for kind in kinds), {"type": "text", "text": words}]
         messages = [{"role": "user", "content": content}]
         return self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
 
-    def stock_inputs(self, text: str, videos: Sequence[Clip] = (), images: Sequence[Any] = ()) -> Any:
-        """What the processor gives to anyone who calls it by the book, for clips of a regular rate."""
+    def stock_inputs(
+        self,
+        text: str,
+        videos: Sequence[Clip] = (),
+        images: Sequence[Any] = (),
+        audios: Sequence[Any] = (),
+        soundtracks: Sequence[Any] = (),
+    ) -> Any:
+        """What the processor gives to anyone who calls it by the book, for clips of one regular rate."""
         given: dict[str, Any] = {}
         if videos:
             given["videos"] = [clip.frames for clip in videos]
@@ -62,15 +71,43 @@ class Built:
                 for clip in videos
             ]
             given["do_sample_frames"] = False
+            if self.family.audio_tower:
+                given["fps"] = videos[0].fps
         if images:
             given["images"] = list(images)
+        if audios or any(sound is not None for sound in soundtracks):
+            given |= self.stock_sounds(text, audios, soundtracks)
         return self.processor(text=[text], add_special_tokens=False, return_tensors="pt", **given)
 
+    def stock_sounds(self, text: str, audios: Sequence[Any], soundtracks: Sequence[Any]) -> dict[str, Any]:
+        """One slot for each sound, in the order of the text: standalone, or that of a video."""
+        names = {self.processor.audio_token: "audio", self.processor.video_token: "video"}
+        standalone, tracks = iter(audios), iter(enumerate(soundtracks))
+        slots: list[tuple[int | None, Any]] = []
+        for found in re.findall("|".join(map(re.escape, names)), text):
+            if names[found] == "audio":
+                slots.append((None, next(standalone)))
+            elif (entry := next(tracks, (0, None)))[1] is not None:
+                slots.append(entry)
+        given: dict[str, Any] = {"audio": [sound for _, sound in slots]}
+        if any(sound is not None for sound in soundtracks):
+            given["load_audio_from_video"] = True
+            given["audio_from_video_indices"] = [number for number, _ in slots]
+        return given
+
     def stock_logits(
-        self, text: str, videos: Sequence[Clip] = (), images: Sequence[Any] = ()
+        self,
+        text: str,
+        videos: Sequence[Clip] = (),
+        images: Sequence[Any] = (),
+        audios: Sequence[Any] = (),
+        soundtracks: Sequence[Any] = (),
     ) -> torch.Tensor:
+        inputs = self.stock_inputs(text, videos, images, audios, soundtracks)
+        if any(sound is not None for sound in soundtracks):
+            inputs["use_audio_in_video"] = True
         with torch.no_grad():
-            return self.model(**self.stock_inputs(text, videos, images)).logits
+            return self.model(**inputs).logits
 
     def logits(
         self, input_ids: torch.Tensor, positions: torch.Tensor, media: Any, **options: Any
@@ -79,7 +116,7 @@ class Built:
         with torch.no_grad():
             features = self.family.media_features(self.backbone, media)
             if features:
-                options["mm_encoder_outputs"] = features
+                options |= self.family.backbone_inputs(self.backbone, input_ids, features)
             output = self.backbone(input_ids=input_ids, position_ids=positions, use_cache=False, **options)
             return self.model.get_output_embeddings()(output[0])
 
@@ -119,6 +156,12 @@ def video_built(request: pytest.FixtureRequest) -> Built:
     return build(request.param)
 
 
+@pytest.fixture(params=HEARING_FAMILIES)
+def hearing(request: pytest.FixtureRequest) -> Built:
+    """Every family that hears."""
+    return build(request.param)
+
+
 @pytest.fixture
 def family_named() -> Callable[[str], Built]:
     return build
@@ -147,5 +190,16 @@ def image() -> Callable[..., Image.Image]:
     def make(height: int = 70, width: int = 120, seed: int = 0) -> Image.Image:
         pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
         return Image.fromarray(pixels)
+
+    return make
+
+
+@pytest.fixture
+def sound() -> Callable[..., np.ndarray]:
+    def make(seconds: float = 1.0, seed: int = 0) -> np.ndarray:
+        """Noise whose loudness rises and falls, at 16 kHz."""
+        times = np.arange(int(seconds * 16_000)) / 16_000
+        noise = np.random.default_rng(seed).normal(size=len(times))
+        return (0.1 * noise * (1.1 + np.sin(5 * times))).astype(np.float32)
 
     return make

@@ -126,9 +126,10 @@ def test_positions_leave_the_state_of_generation_alone(family_named, clip):
 def test_positions_of_text_are_plain(built):
     ids = torch.tensor([[5, 6, 7, 8]])
     positions = built.family.positions(built.backbone, ids, {})
-    rows = 3 if built.family.name in ("qwen2_5_vl", "qwen3_vl") else None
-    plain = torch.arange(4)[None] if rows is None else torch.arange(4).expand(3, 1, 4)
-    assert torch.equal(positions, plain)
+    mrope = built.family.name in ("qwen2_5_vl", "qwen3_vl", "qwen2_5_omni_thinker", "qwen3_omni_moe_thinker")
+    plain = torch.arange(4).expand(3, 1, 4) if mrope else torch.arange(4)[None]
+    assert torch.equal(positions, plain.to(positions.dtype))
+    assert positions.is_floating_point() == (built.family.name == "qwen3_omni_moe_thinker")
 
 
 def test_dummy_media_run_every_tower_and_projector(video_built):
@@ -136,21 +137,20 @@ def test_dummy_media_run_every_tower_and_projector(video_built):
     ran = set()
     hooks = [
         backbone.get_submodule(path).register_forward_hook(lambda *_, path=path: ran.add(path))
-        for path in family.vision_tower
+        for path in (*family.vision_tower, *family.audio_tower)
     ]
     family.media_features(backbone, family.dummy_media(video_built.model.config))
     for hook in hooks:
         hook.remove()
-    assert ran == set(family.vision_tower)
+    assert ran == {*family.vision_tower, *family.audio_tower}
 
 
 def test_media_features_carry_gradients_to_every_tower(video_built):
     model = video_built.family.tiny_model()
     media = video_built.family.dummy_media(model.config)
     for key, tensor in media.items():
-        if key.startswith(
-            "pixel"
-        ):  # on zeros a tower of normalised layers without biases gives zero gradients
+        if key.startswith(("pixel", "input_features")):
+            # On zeros a tower of normalised layers without biases gives zero gradients.
             media[key] = torch.linspace(-1, 1, tensor.numel()).view_as(tensor)
     features = video_built.family.media_features(model.base_model, media)
     total = 0
@@ -160,16 +160,18 @@ def test_media_features_carry_gradients_to_every_tower(video_built):
         for level in getattr(output, "deepstack_features", None) or []:
             total = total + sum(part.float().pow(2).sum() for part in level)
     total.backward()
-    for path in (*video_built.family.vision_tower, *video_built.family.projector):
+    family = video_built.family
+    for path in (*family.vision_tower, *family.audio_tower, *family.projector):
         parameters = list(model.base_model.get_submodule(path).parameters())
         if parameters:  # a pooling projector may have none
             assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in parameters), path
 
 
-def test_media_token_ids_are_the_expanded_placeholders(video_built, clip, image):
-    encoded = video_built.family.encode(
-        video_built.processor, video_built.prompt("video", "image"), [clip()], [image()]
-    )
+def test_media_token_ids_are_the_expanded_placeholders(video_built, clip, image, sound):
+    hears = {"audios": [sound()]} if video_built.family.audio_tower else {}
+    kinds = ("video", "image", "audio") if hears else ("video", "image")
+    text = video_built.prompt(*kinds)
+    encoded = video_built.family.encode(video_built.processor, text, [clip()], [image()], **hears)
     plain = set(video_built.family.encode(video_built.processor, video_built.prompt()).input_ids)
     ids = video_built.family.media_token_ids(video_built.model.config)
     counts = {token: encoded.input_ids.count(token) for token in ids}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
@@ -15,6 +17,7 @@ from vidalign.families import (
     freeze,
     lora_target_regex,
     module_parameters,
+    thinker_class,
 )
 
 # By hand, from the modules that the classes define. Each list: (prefixes, without what lies below these).
@@ -27,6 +30,26 @@ PARTS_BY_HAND = {
     "qwen3_vl": {
         "vision_tower": (["model.visual."], ["model.visual.merger.", "model.visual.deepstack_merger_list."]),
         "projector": (["model.visual.merger.", "model.visual.deepstack_merger_list."], []),
+        "language_model": (["model.language_model.", "lm_head."], []),
+    },
+    "qwen2_5_omni_thinker": {
+        "vision_tower": (["model.visual."], ["model.visual.merger."]),
+        "audio_tower": (["model.audio_tower."], ["model.audio_tower.proj."]),
+        "projector": (["model.visual.merger.", "model.audio_tower.proj."], []),
+        "language_model": (["model.language_model.", "lm_head."], []),
+    },
+    "qwen3_omni_moe_thinker": {
+        "vision_tower": (["model.visual."], ["model.visual.merger.", "model.visual.merger_list."]),
+        "audio_tower": (["model.audio_tower."], ["model.audio_tower.proj1.", "model.audio_tower.proj2."]),
+        "projector": (
+            [
+                "model.visual.merger.",
+                "model.visual.merger_list.",
+                "model.audio_tower.proj1.",
+                "model.audio_tower.proj2.",
+            ],
+            [],
+        ),
         "language_model": (["model.language_model.", "lm_head."], []),
     },
     "llava_next_video": {
@@ -61,8 +84,10 @@ PARTS_BY_HAND = {
 
 
 def by_hand(name, part, names):
-    prefixes, excluded = PARTS_BY_HAND[name][part]
-    return {n for n in names if n.startswith(tuple(prefixes)) and not n.startswith(tuple(excluded))}
+    prefixes, excluded = PARTS_BY_HAND[name].get(part, ([], []))  # most families do not hear
+    return {
+        n for n in names if f"{n}.".startswith(tuple(prefixes)) and not f"{n}.".startswith(tuple(excluded))
+    }
 
 
 def test_parts_hold_every_parameter_once(built):
@@ -75,7 +100,10 @@ def test_parts_hold_every_parameter_once(built):
     assert sorted(name for held in found.values() for name in held) == sorted(names.values())
 
 
-@pytest.mark.parametrize("parts", [("vision_tower",), ("vision_tower", "projector"), ("language_model",), ()])
+@pytest.mark.parametrize(
+    "parts",
+    [("vision_tower",), ("audio_tower",), ("vision_tower", "projector"), ("language_model",), ()],
+)
 def test_freeze_is_exact(built, parts):
     model = built.family.tiny_model()
     freeze(model, parts)
@@ -98,7 +126,7 @@ def test_freeze_takes_one_name():
 
 
 def test_unknown_part(built):
-    with pytest.raises(ValueError, match=r"'tower'.*vision_tower, projector, language_model"):
+    with pytest.raises(ValueError, match=r"'tower'.*vision_tower, audio_tower, projector, language_model"):
         freeze(built.model, ["tower"])
 
 
@@ -107,15 +135,18 @@ def adapted(model):
     return {name.removeprefix("base_model.model.") for name in names}
 
 
-@pytest.mark.parametrize("parts", [[], ["vision_tower"], ["vision_tower", "projector"]])
+@pytest.mark.parametrize(
+    "parts", [[], ["vision_tower"], ["audio_tower"], ["vision_tower", "audio_tower", "projector"]]
+)
 def test_lora_goes_to_the_linears_and_nowhere_else(built, parts):
     model = built.family.tiny_model()
     linears = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     expected = by_hand(built.family.name, "language_model", linears) - {"lm_head"}
-    assert len(expected) == 2 * 7, "two layers of q, k, v, o, gate, up, down"
+    experts = built.family.name == "qwen3_omni_moe_thinker"  # parameters of three dimensions, no linears
+    assert len(expected) == 2 * (4 if experts else 7), "two layers of q, k, v, o, gate, up, down"
     for part in parts:
         inside = by_hand(built.family.name, part, linears)
-        assert inside or not built.family.vision_tower
+        assert inside or part not in PARTS_BY_HAND[built.family.name] or not built.family.vision_tower
         expected |= inside
     regex = lora_target_regex(model, built.family, **dict.fromkeys(parts, True))
     peft_model = get_peft_model(model, LoraConfig(r=2, target_modules=regex))
@@ -140,6 +171,25 @@ def test_family_of_models_configs_and_wrappers(built):
     freeze(peft_model, ["vision_tower", "projector"])
     assert not any(p.requires_grad for p in module_parameters(peft_model, built.family, "vision_tower"))
     assert any(p.requires_grad for p in peft_model.parameters())
+
+
+def test_the_config_of_a_whole_omni_checkpoint():
+    from transformers import (
+        Qwen2_5OmniConfig,
+        Qwen2_5OmniThinkerForConditionalGeneration,
+        Qwen3OmniMoeConfig,
+        Qwen3OmniMoeThinkerForConditionalGeneration,
+    )
+
+    for config, name, thinker in (
+        (Qwen2_5OmniConfig(), "qwen2_5_omni_thinker", Qwen2_5OmniThinkerForConditionalGeneration),
+        (Qwen3OmniMoeConfig(), "qwen3_omni_moe_thinker", Qwen3OmniMoeThinkerForConditionalGeneration),
+    ):
+        assert family_of(config) is FAMILIES[name]
+        assert thinker_class(config) is thinker
+        with pytest.raises(UnknownFamilyError, match=f"Use its `thinker`, or load .* by {thinker.__name__}"):
+            family_of(SimpleNamespace(config=config))
+    assert thinker_class(FAMILIES["qwen2_5_vl"].tiny_model().config) is None
 
 
 def test_unknown_family_names_the_known():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-DYNAMIC = ("qwen2_5_vl", "qwen3_vl")
+DYNAMIC = ("qwen2_5_vl", "qwen3_vl", "qwen2_5_omni_thinker", "qwen3_omni_moe_thinker")
 PATCH = 14
 
 
@@ -51,8 +51,9 @@ def test_capped_frames_equal_those_of_a_processor_with_that_size(family_named, c
     text, video, cap = built.prompt("video"), clip(4, 84, 84), 56 * 56
     capped = built.family.encode(built.processor, text, [video], max_pixels=cap)
     own = built.family.tiny_processor()
-    total = cap if name == "qwen2_5_vl" else cap * len(video.frames)
-    own.video_processor.size = {"shortest_edge": 28 * 28, "longest_edge": total}
+    total = cap * len(video.frames) if name == "qwen3_vl" else cap
+    own.video_processor.size = size = {"shortest_edge": 28 * 28, "longest_edge": total}
+    own.tokenizer.init_kwargs["size"] = size  # the omni processors take it from here
     expected = built.family.encode(own, text, [video])
     assert capped.input_ids == expected.input_ids
     torch.testing.assert_close(capped.media["pixel_values_videos"], expected.media["pixel_values_videos"])

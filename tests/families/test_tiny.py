@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
+import transformers
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+)
+
+from vidalign.families import family_of, thinker_class
 
 
 def test_save_and_load(built, clip, tmp_path):
@@ -95,3 +105,41 @@ def test_template_takes_strings_and_blocks(built):
     assert render(answered, tokenize=False).startswith(
         render(strings, tokenize=False, add_generation_prompt=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "whole", "speech"),
+    [
+        ("qwen2_5_omni_thinker", "Qwen2_5Omni", ("talker", "token2wav")),
+        ("qwen3_omni_moe_thinker", "Qwen3OmniMoe", ("talker", "code2wav")),
+    ],
+)
+def test_a_checkpoint_that_also_speaks_gives_its_thinker(
+    family_named, clip, sound, tmp_path, name, whole, speech
+):
+    """The files of the hub: `thinker.` before every name, and the speaking parts beside it."""
+    built = family_named(name)
+    built.model.save_pretrained(tmp_path / "thinker")
+    weights = load_file(tmp_path / "thinker" / "model.safetensors")
+    weights = {f"thinker.{key}": tensor for key, tensor in weights.items()}
+    weights |= {f"{part}.weight": torch.zeros(1) for part in speech}
+    config = getattr(transformers, f"{whole}Config")(
+        thinker_config=built.model.config.to_dict(), architectures=[f"{whole}ForConditionalGeneration"]
+    )
+    config.save_pretrained(tmp_path)
+    built.processor.save_pretrained(tmp_path)
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+
+    thinker = thinker_class(AutoConfig.from_pretrained(tmp_path))
+    loaded, report = thinker.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report.values()), report
+    processor = AutoProcessor.from_pretrained(tmp_path)
+    assert type(processor) is type(built.processor)
+    assert family_of(loaded) is built.family
+    again = type(built)(built.family, loaded, processor)
+    encoded = [
+        one.family.encode(one.processor, one.prompt("video"), [clip()], soundtracks=[sound(1.0)])
+        for one in (built, again)
+    ]
+    assert encoded[0].input_ids == encoded[1].input_ids
+    assert torch.equal(again.encoded_logits(encoded[1]), built.encoded_logits(encoded[0]))

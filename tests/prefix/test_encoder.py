@@ -1,10 +1,11 @@
 """When the towers run, and when a frozen one's output may be taken again."""
 
 import copy
+import gc
 
 import torch
 
-from vidalign.families import freeze
+from vidalign.families import FAMILIES, freeze
 from vidalign.prefix import MediaEncoder, SharedPrefix, token_logps
 
 
@@ -57,3 +58,27 @@ def test_other_media_are_encoded_afresh(row_batch):
     _, same_values = row_batch("qwen2_5_vl")
     logps(model, same_values, encoder)
     assert encoder.runs == 2
+
+
+def test_groups_that_were_encoded_by_themselves_are_found_in_any_selection(row_batch):
+    for name in (family for family in FAMILIES if FAMILIES[family].vision_tower):
+        model, rows = row_batch(name)
+        freeze(model, ["vision_tower", "audio_tower", "projector"])
+        encoder = MediaEncoder(SharedPrefix(model).family)
+        encoder.each(model.base_model, rows.media)
+        assert encoder.runs == 2
+        together = logps(model, rows, encoder)
+        assert encoder.runs == 2, name
+        alone = logps(model, rows, MediaEncoder(encoder.family))
+        torch.testing.assert_close(together, alone, atol=1e-6, rtol=0, msg=name)
+
+
+def test_features_live_as_long_as_their_media(row_batch):
+    model, rows = row_batch("qwen2_5_vl")
+    freeze(model, ["vision_tower", "projector"])
+    encoder = MediaEncoder(SharedPrefix(model).family)
+    logps(model, rows, encoder)
+    assert len(encoder._kept) == 1
+    rows.media = []
+    gc.collect()
+    assert not encoder._kept

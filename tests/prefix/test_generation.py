@@ -44,13 +44,49 @@ def plainly(family, model, prompt, **options):
     ids, inputs = torch.tensor([prompt.input_ids]), dict(prompt.media)
     if hasattr(model.base_model, "rope_deltas"):
         model.base_model.rope_deltas = None
-        if inputs:
+        if inputs and "omni" not in family.name:
             inputs["mm_token_type_ids"] = torch.where(ids == model.config.video_token_id, 2, 0)
     banned = sorted(family.media_token_ids(model.config)) or None
     output = model.generate(
         input_ids=ids, attention_mask=torch.ones_like(ids), suppress_tokens=banned, **inputs, **options
     )
     return output[0, ids.shape[1] :].tolist()
+
+
+def test_samples_are_those_of_one_call_on_the_padded_prompts(prompts_of):
+    """From the same random state, the prompts' samples one after another, as a trainer's batch repeats them."""
+    _, model, prompts = prompts_of("llama")
+    width = max(len(prompt.input_ids) for prompt in prompts)
+    rows = [
+        ids for prompt in prompts for ids in [[0] * (width - len(prompt.input_ids)) + prompt.input_ids] * 3
+    ]
+    mask = [
+        [0] * (width - len(prompt.input_ids)) + [1] * len(prompt.input_ids)
+        for prompt in prompts
+        for _ in "abc"
+    ]
+    options = {"max_new_tokens": 6, "do_sample": True, "temperature": 1.0, "top_k": 0}
+    torch.manual_seed(3)
+    expected = model.generate(input_ids=torch.tensor(rows), attention_mask=torch.tensor(mask), **options)
+    torch.manual_seed(3)
+    responses = [row for group in generate(model, prompts, samples=3, **options) for row in group]
+    assert len({tuple(row) for row in responses}) > 3
+    for row, plain in zip(responses, expected[:, width:].tolist(), strict=True):
+        assert row == plain[: len(row)]
+
+
+def test_each_prompt_has_as_many_samples_as_asked(prompts_of):
+    _, model, prompts = prompts_of("qwen2_5_vl")
+    responses = generate(model, prompts, samples=[1, 3, 2], max_new_tokens=3, do_sample=True)
+    assert [len(group) for group in responses] == [1, 3, 2]
+
+
+def test_a_prompt_that_ends_with_its_media_is_refused(prompts_of):
+    family, model, prompts = prompts_of("qwen2_5_vl")
+    last = max(i for i, token in enumerate(prompts[0].input_ids) if token == model.config.video_token_id)
+    prompts[0].input_ids = prompts[0].input_ids[: last + 1]
+    with pytest.raises(ValueError, match="ends with its media"):
+        generate(model, prompts[:1], max_new_tokens=1)
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))

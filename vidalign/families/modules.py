@@ -1,4 +1,4 @@
-"""The parts of a model that are frozen or adapted apart: vision tower, projector, language model."""
+"""The parts of a model that are frozen or adapted apart: vision tower, audio tower, projector, language model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 from vidalign.families.family import Family
 from vidalign.families.known import family_of
 
-PARTS = ("vision_tower", "projector", "language_model")
+PARTS = ("vision_tower", "audio_tower", "projector", "language_model")
 
 
 def unwrap(model: Any) -> Any:
@@ -34,9 +34,12 @@ def part_paths(family: Family, part: str) -> tuple[str, ...]:
     """Module paths of a part, from the backbone. Raises ValueError for a part that is none of PARTS."""
     if part not in PARTS:
         raise ValueError(f"No part {part!r} in a {family.name} model. The parts are: {', '.join(PARTS)}.")
-    if part == "language_model":
-        return (family.language_model,)
-    return family.vision_tower if part == "vision_tower" else family.projector + family.projector_parameters
+    return {
+        "vision_tower": family.vision_tower,
+        "audio_tower": family.audio_tower,
+        "projector": family.projector + family.projector_parameters,
+        "language_model": (family.language_model,),
+    }[part]
 
 
 def inside(name: str, paths: Iterable[str]) -> bool:
@@ -47,11 +50,11 @@ def inside(name: str, paths: Iterable[str]) -> bool:
 def module_parameters(model: Any, family: Family, part: str) -> list[nn.Parameter]:
     """The parameters of one part, each once.
 
-    The vision tower is taken without a projector that lies inside it. The language model is taken with the
-    output head, which lies beside the backbone. A part that a family does not have (text) has no parameters.
+    A tower is taken without a projector that lies inside it. The language model is taken with the output head, which
+    lies beside the backbone. A part that a family does not have (a text model's tower) has no parameters.
     """
     paths = part_paths(family, part)
-    excluded = part_paths(family, "projector") if part == "vision_tower" else ()
+    excluded = part_paths(family, "projector") if part in ("vision_tower", "audio_tower") else ()
     model = unwrap(model)
     found = [
         parameter
@@ -73,11 +76,20 @@ def freeze(model: Any, parts: Iterable[str]) -> None:
 
 
 def lora_target_regex(
-    model: Any, family: Family, *, vision_tower: bool = False, projector: bool = False
-) -> str:
+    model: Any,
+    family: Family,
+    *,
+    vision_tower: bool = False,
+    audio_tower: bool = False,
+    projector: bool = False,
+) -> str | list[str]:
     """A regex for `LoraConfig(target_modules=...)`: every `nn.Linear` of the language model, never the head.
 
-    vision_tower: also those inside the vision tower, without the projector. projector: also those inside it.
+    A list of names for a language model of experts, where PEFT takes a regex for the last parts of names alone, and
+    would adapt a tower's `q_proj` with the language model's. The experts are no `nn.Linear`: name them in
+    `LoraConfig(target_parameters=...)` to adapt them.
+
+    vision_tower, audio_tower: also those inside the tower, without the projector. projector: also those inside it.
     PEFT matches the whole name of a module, as the full model names it, e.g.
     `model.language_model.layers.0.self_attn.q_proj`. Names are listed, all but the layer numbers: a tower may
     use the same last names as the language model.
@@ -90,19 +102,24 @@ def lora_target_regex(
     paths = [*part_paths(family, "language_model")]
     if vision_tower:
         paths += part_paths(family, "vision_tower")
+    if audio_tower:
+        paths += part_paths(family, "audio_tower")
     excluded = () if projector else part_paths(family, "projector")
     if projector:
         paths += part_paths(family, "projector")
     prefix = backbone_path(model)
     modules = {f"{prefix}.{name}" if prefix else name: m for name, m in model.base_model.named_modules()}
+    targets = []
     others = [name for name, module in modules.items() if not isinstance(module, nn.Linear)]
     patterns: dict[str, None] = {}
     for name, module in modules.items():
         bare = name.removeprefix(f"{prefix}.") if prefix else name
         if isinstance(module, nn.Linear) and inside(bare, paths) and not inside(bare, excluded):
+            targets.append(name)
             exact = re.escape(name)
             numbered = re.sub(r"(?<=\\\.)\d+(?=\\\.|$)", r"\\d+", exact)
             # In an nn.Sequential the next number may be an activation.
             alike = patterns.keys() & {numbered} or not any(re.fullmatch(numbered, other) for other in others)
             patterns[numbered if alike else exact] = None
-    return f"(?:{'|'.join(patterns)})"
+    experts = hasattr(model.config.get_text_config(), "num_experts")
+    return targets if experts else f"(?:{'|'.join(patterns)})"

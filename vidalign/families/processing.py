@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,16 +30,18 @@ def call_processor(
     images: Sequence[Any],
     videos_kwargs: dict[str, Any],
     sides: Sequence[tuple[int, int]] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> EncodedPrompt:
     """Run `processor` on one prompt.
 
     videos_kwargs: what this family's video processor is told, e.g. `video_metadata`.
     sides: (height, width) of each video's frames, where the processor shall not choose them. One call has one
         `size` for all its videos, so videos of unlike length or shape are resized before it.
+    more: further arguments of the call, e.g. `audio`.
     Frames are never sampled again, no special token is added (a chat template wrote them), nothing is
     truncated.
     """
-    given: dict[str, Any] = {"text": [text]}
+    given: dict[str, Any] = {"text": [text], **(more or {})}
     if images:
         given["images"] = list(images)
     if videos:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,13 +17,18 @@ from vidalign.families.tiny_weights import INITIALIZER_RANGE, initialise, text_f
 
 
 def capped_sides(
-    video_processor: Any, frames: int, height: int, width: int, max_pixels: int
+    video_processor: Any,
+    frames: int,
+    height: int,
+    width: int,
+    max_pixels: int,
+    size: Mapping[str, int] | None = None,
 ) -> tuple[int, int]:
     """(height, width) of the frames. Here the processor's `size` counts the pixels of one frame."""
     from transformers.models.qwen2_vl.video_processing_qwen2_vl import smart_resize
 
     factor = qwen_vl.token_pixels(video_processor)
-    shortest = min(video_processor.size["shortest_edge"], max_pixels)
+    shortest = min((size or video_processor.size)["shortest_edge"], max_pixels)
     sides = smart_resize(height, width, factor, min_pixels=shortest, max_pixels=max_pixels)
     if sides[0] * sides[1] > max_pixels:  # small frames are enlarged to `shortest`, and rounded up beyond it
         sides = smart_resize(height, width, factor, min_pixels=1, max_pixels=max_pixels)

@@ -1,8 +1,8 @@
-"""What Qwen2.5-VL and Qwen3-VL share: patches in a grid of (time, height, width), merged into tokens."""
+"""What the Qwen families of image and video share: patches in a grid of (time, height, width), merged into tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -38,12 +38,18 @@ def encode_grids(
     metadata: Sequence[Any],
     max_pixels: int | None,
     capped_sides: CappedSides,
+    *,
+    videos_kwargs: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> EncodedPrompt:
-    """Encode one prompt. max_pixels: cap per frame; None keeps the processor's own sizes."""
+    """Encode one prompt. max_pixels: cap per frame; None keeps the processor's own sizes.
+
+    videos_kwargs, given: what else the video processor is told, and what else the processor is given (sound).
+    """
     check_media_count(text, processor.video_token, len(videos), "video")
     check_media_count(text, processor.image_token, len(images), "image")
     tower = processor.video_processor
-    options: dict[str, Any] = {"video_metadata": list(metadata)}
+    options: dict[str, Any] = {"video_metadata": list(metadata), **(videos_kwargs or {})}
     if getattr(tower, "cap_pixels_per_frame", True) is None:
         # Unset means no cap over the clip, a warning, and a change in a version to come: a frame must not
         # change its size with the version.
@@ -56,7 +62,7 @@ def encode_grids(
                 f"to at least {least}, or to None to keep the processor's own limits."
             )
         sides = [capped_sides(tower, *frame_shape(video), max_pixels) for video in videos]
-    encoded = call_processor(processor, text, videos, images, options, sides)
+    encoded = call_processor(processor, text, videos, images, options, sides, given)
     for medium, token, merge_size in (
         ("video", processor.video_token_id, tower.merge_size),
         ("image", processor.image_token_id, processor.image_processor.merge_size),

@@ -22,12 +22,17 @@ def vocab_size(media_tokens: Sequence[str] = ()) -> int:
 
 
 def tiny_tokenizer(
-    media_tokens: Sequence[str] = (), *, adds_bos: bool = False, names: Mapping[str, str] | None = None
+    media_tokens: Sequence[str] = (),
+    *,
+    adds_bos: bool = False,
+    names: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> Any:
     """A `PreTrainedTokenizerFast` in which any text round-trips.
 
     media_tokens: the family's own special tokens. names: attribute -> token, for processors that ask the
-    tokenizer for them (`tokenizer.image_token`). adds_bos: prepend BOS by default, as Llama's tokenizers do.
+    tokenizer for them (`tokenizer.image_token`). adds_bos: prepend BOS by default, as Llama's tokenizers do. options:
+        what else it is initialised with, and saves.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -50,11 +55,12 @@ def tiny_tokenizer(
         pad_token=PAD,
         extra_special_tokens=dict(names or {}),
         clean_up_tokenization_spaces=False,
+        **options,
     )
 
 
-def chat_template(*, video: str = "", image: str = "", bos: str = "") -> str:
-    """A ChatML template for string and block content. video, image: what stands for one medium."""
+def chat_template(*, video: str = "", image: str = "", audio: str = "", bos: str = "") -> str:
+    """A ChatML template for string and block content. video, image, audio: what stands for one medium."""
     return (
         f"{bos}"
         "{% for message in messages %}"
@@ -63,6 +69,7 @@ def chat_template(*, video: str = "", image: str = "", bos: str = "") -> str:
         "{% for block in message['content'] %}"
         f"{{% if block['type'] == 'video' %}}{video}"
         f"{{% elif block['type'] == 'image' %}}{image}"
+        f"{{% elif block['type'] == 'audio' %}}{audio}"
         "{% elif block['type'] == 'text' %}{{ block['text'] }}{% endif %}"
         "{% endfor %}{% endif %}"
         f"{EOS}\n"

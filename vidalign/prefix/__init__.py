@@ -4,11 +4,12 @@ Token logits that a model scales or caps after its head are left to the caller (
 """
 
 from vidalign.prefix.encoder import MediaEncoder
-from vidalign.prefix.forward import RowBatch, SelfCheckError, SharedPrefix, token_logps
+from vidalign.prefix.forward import HeldMedia, RowBatch, SelfCheckError, SharedPrefix, token_logps
 from vidalign.prefix.generation import generate
 from vidalign.prefix.layout import PackedGroup, PackedLayout, SharedPrefixError, pack_rows
 
 __all__ = [
+    "HeldMedia",
     "MediaEncoder",
     "PackedGroup",
     "PackedLayout",

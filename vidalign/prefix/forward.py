@@ -27,13 +27,27 @@ class SelfCheckError(RuntimeError):
     """The packed forward and the separate rows do not agree."""
 
 
+class HeldMedia(Sequence[Media]):
+    """The media of several prompts. No list: wrappers such as DDP copy the tensors of lists to their device at every
+    forward, and features are kept for these very tensors."""
+
+    def __init__(self, prompts: Sequence[Media]) -> None:
+        self._prompts = tuple(prompts)
+
+    def __len__(self) -> int:
+        return len(self._prompts)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._prompts[index]
+
+
 @dataclass
 class RowBatch:
     """Rows of a batch, each prompt's media once.
 
     input_ids, attention_mask, labels: [B, L]; labels are -100 where nothing is scored.
     group: [B] number of the media that a row belongs to: an index into `media`.
-    media: one dictionary of processor tensors per group; empty for text.
+    media: one dictionary of processor tensors per group; empty for text. They may lie on another device.
     """
 
     input_ids: torch.Tensor
@@ -77,8 +91,7 @@ class SharedPrefix:
         self.run_idle_towers = run_idle_towers
         self._check_due = self_check and share
         self._media_tokens = self.family.media_token_ids(model.config)
-        parameters = inspect.signature(type(model.base_model).forward).parameters
-        self._takes_token_types = "mm_token_type_ids" in parameters
+        self._parameters = inspect.signature(type(model.base_model).forward).parameters
         if share:
             install(model.config.get_text_config(), backend)
 
@@ -101,8 +114,8 @@ class SharedPrefix:
         media = [rows.media[number] for number in layout.group_ids]
         features = self.encoder(backbone, media)
         if features is not None:
-            options["mm_encoder_outputs"] = features
-        idle = self._idle_towers(backbone) if features is None else None
+            options |= self.family.backbone_inputs(backbone, layout.input_ids[None], features)
+        idle = self._idle_towers(backbone, features or {})
         with packed_forward():
             output = backbone(
                 input_ids=layout.input_ids[None],
@@ -122,9 +135,16 @@ class SharedPrefix:
         inputs: dict[str, torch.Tensor] = {"input_ids": rows.input_ids, "attention_mask": rows.attention_mask}
         present = [rows.media[number] for number in numbers if rows.media[number]]
         if present:
-            inputs.update(self.family.merge(present))
-            if self._takes_token_types:
+            merged = self.family.merge(present)
+            inputs |= {
+                name: tensor.to(rows.input_ids.device)
+                for name, tensor in merged.items()
+                if name in self._parameters
+            }
+            if "mm_token_type_ids" in self._parameters:
                 inputs["mm_token_type_ids"] = self._token_types(rows.input_ids)
+            elif self.family.audio_tower:
+                inputs["position_ids"] = self._row_positions(rows)
         return inputs
 
     def _backbone(self) -> Any:
@@ -144,32 +164,49 @@ class SharedPrefix:
         """Position ids [..., 1, N]: a suffix goes on where its prefix ends, as if it stood there alone."""
         pieces = []
         for group, own_media in zip(layout.groups, media, strict=True):
-            ids = layout.input_ids[None, group.start : group.start + group.prefix]
-            if group.prefix:
-                prefix = self.family.positions(backbone, ids, own_media)
-            else:
-                prefix = self.family.positions(backbone, layout.input_ids[None, :1], {})[..., :0]
-            pieces.append(prefix)
-            following = int(prefix.max()) + 1 if group.prefix else 0
-            for length in group.suffixes:
-                if length:
-                    own = torch.arange(
-                        following, following + length, device=prefix.device, dtype=prefix.dtype
-                    )
-                    pieces.append(own.expand(*prefix.shape[:-1], length))
+            # With the token that follows, whose position is not always one more than the largest before it: where
+            # time passes faster than tokens, text goes on below the last frame's position.
+            following = next((length for length in group.suffixes if length), 0)
+            ids = layout.input_ids[None, group.start : group.start + group.prefix + bool(following)]
+            known = self.family.positions(backbone, ids, own_media)
+            pieces.append(known[..., : group.prefix])
+            start = known[..., group.prefix :]
+            pieces += [
+                start + torch.arange(length, device=start.device, dtype=start.dtype)
+                for length in group.suffixes
+                if length
+            ]
         return torch.cat(pieces, dim=-1)
 
-    def _idle_towers(self, backbone: Any) -> torch.Tensor | None:
-        """Zero, connected to the parameters of every tower, so that their collectives run on this rank too."""
+    def _row_positions(self, rows: RowBatch) -> torch.Tensor:
+        """Positions [3, B, L] of rows by themselves: where rows with sound and without it meet in a batch, the
+        backbone's own forward has one flag for all of them."""
+        backbone = self._backbone()
+        positions = torch.zeros(3, *rows.input_ids.shape, dtype=torch.long, device=rows.input_ids.device)
+        for index, number in enumerate(rows.group.tolist()):
+            real = rows.attention_mask[index].bool()
+            own = self.family.positions(backbone, rows.input_ids[index][real][None], rows.media[number])
+            positions = positions.to(torch.promote_types(positions.dtype, own.dtype))
+            positions[:, index, real] = own[:, 0]
+        return positions
+
+    def _idle_towers(self, backbone: Any, features: dict[str, Any]) -> torch.Tensor | None:
+        """Zero, connected to the parameters of every tower that has nothing to do, so that their collectives run on
+        this rank too."""
         if not (self.run_idle_towers and self.family.vision_tower):
+            return None
+        seeing = not {"image", "video"} & set(features)
+        hearing = bool(self.family.audio_tower) and "audio" not in features
+        if not (seeing or hearing):
             return None
         reference = next(backbone.parameters())
         dummy = {
             name: tensor.to(reference.device)
             for name, tensor in self.family.dummy_media(backbone.config).items()
         }
-        features = self.family.media_features(backbone, dummy)
-        total = sum(tensor.float().sum() for tensor in _tensors(features))
+        idle = self.family.media_features(backbone, dummy)
+        wanted = {name: idle[name] for name in idle if (hearing if name == "audio" else seeing)}
+        total = sum(tensor.float().sum() for tensor in _tensors(wanted))
         return torch.as_tensor(total, device=reference.device).nan_to_num() * 0
 
     def _self_check(self, rows: RowBatch) -> None:
@@ -256,4 +293,4 @@ def token_logps(model: Any, rows: RowBatch, *, prefix: SharedPrefix | None = Non
     return logps.masked_fill(labels == -100, 0)
 
 
-__all__ = ["RowBatch", "SelfCheckError", "SharedPrefix", "SharedPrefixError", "token_logps"]
+__all__ = ["HeldMedia", "RowBatch", "SelfCheckError", "SharedPrefix", "SharedPrefixError", "token_logps"]

@@ -2,116 +2,166 @@
 
 from __future__ import annotations
 
-import inspect
+import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import DynamicCache
 
 from vidalign.families import family_of
-from vidalign.families.family import EncodedPrompt
+from vidalign.families.family import EncodedPrompt, Family
 from vidalign.families.modules import unwrap
+from vidalign.prefix.encoder import MediaEncoder
 
 
 @torch.no_grad()
 def generate(
-    model: Any, prompts: Sequence[EncodedPrompt], *, samples: int = 1, **options: Any
+    model: Any,
+    prompts: Sequence[EncodedPrompt],
+    *,
+    samples: int | Sequence[int] = 1,
+    encoder: MediaEncoder | None = None,
+    **options: Any,
 ) -> list[list[list[int]]]:
-    """Generates `samples` responses to each prompt.
+    """Generates `samples` responses to each prompt, all together in one decoding loop.
 
     All but the last token of a prompt are read once and their cache is copied per sample, so the towers and the
-    prompt cost what one response would. Greedy, the tokens are those of full prompts. Tokens that stand for media
-    features cannot be sampled: one of them in a response would break its positions when it is scored.
+    prompt cost what one response would. The tokens are those of full prompts: greedy, and sampled from the same random
+    state by one call of the model's own `generate` on the padded batch. Tokens that stand for media features cannot be
+    sampled: one of them in a response would break its positions when it is scored.
 
     Args:
         model: a transformers model with a language-model head, or a PEFT model around one.
-        prompts: encoded by `Family.encode`.
-        samples: responses per prompt.
-        options: for `model.generate`, e.g. `max_new_tokens`, `do_sample`, `temperature`.
+        prompts: encoded by `Family.encode`; of any lengths, with media and without.
+        samples: responses per prompt; one number for all, or one a prompt.
+        encoder: keeps the features of frozen towers for who scores the same media.
+        options: for `model.generate`, e.g. `max_new_tokens`, `do_sample`, `temperature`, `generation_config`.
 
     Returns:
         Token ids by prompt and sample, without the prompt, up to and with the first end-of-sequence token.
 
     Raises:
-        ValueError: a prompt of fewer than two tokens.
+        ValueError: a prompt of fewer than two tokens, or one that ends with its media.
     """
     family, inner = family_of(model), unwrap(model)
-    device = inner.get_input_embeddings().weight.device
-    banned = sorted(set(options.pop("suppress_tokens", None) or ()) | family.media_token_ids(inner.config))
-    takes_types = "mm_token_type_ids" in inspect.signature(type(inner.base_model).forward).parameters
+    for prompt in prompts:
+        if len(prompt.input_ids) < 2:
+            raise ValueError(
+                f"a prompt of {len(prompt.input_ids)} token(s) cannot be continued from a cache; give two or more"
+            )
+        if prompt.input_ids[-1] in family.media_token_ids(inner.config):
+            raise ValueError("a prompt ends with its media; end it with text, or with the assistant's turn")
+    counts = [samples] * len(prompts) if isinstance(samples, int) else list(samples)
+    config = _without_media_tokens(options, family, inner)
     training = model.training
     model.eval()
     try:
-        return [
-            _samples(
-                model,
-                inner,
-                family,
-                prompt,
-                samples,
-                device,
-                takes_types,
-                {**options, "suppress_tokens": banned},
-            )
-            for prompt in prompts
-        ]
+        encoder = encoder if encoder is not None else MediaEncoder(family)
+        read = [_read(inner, family, encoder, prompt) for prompt in prompts]
+        if len(prompts) > 1 and any(getattr(layer, "is_sliding", False) for layer in read[0].cache.layers):
+            # A window that slides has dropped tokens already: caches of unlike length cannot be laid side by side.
+            batches = [([one], [count]) for one, count in zip(read, counts, strict=True)]
+        else:
+            batches = [(read, counts)]
+        responses = [row for part, number in batches for row in _decode(model, inner, part, number, config)]
     finally:
         model.train(training)
+    ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+    cut = iter([_cut(row, ends) for row in responses])
+    return [[next(cut) for _ in range(count)] for count in counts]
 
 
-def _samples(
-    model: Any,
-    inner: Any,
-    family: Any,
-    prompt: EncodedPrompt,
-    samples: int,
-    device: torch.device,
-    takes_types: bool,
-    options: dict[str, Any],
-) -> list[list[int]]:
-    if len(prompt.input_ids) < 2:
-        raise ValueError(
-            f"a prompt of {len(prompt.input_ids)} token(s) cannot be continued from a cache; give two or more"
-        )
-    ids = torch.tensor([prompt.input_ids], device=device)
-    media = {name: tensor.to(device) for name, tensor in prompt.media.items()}
+@dataclass
+class _Read:
+    """A prompt that has been read but for its last token. offset: scalar, of the positions of that and of what follows
+    against the count of tokens. (A model's own `generate` takes the largest position instead of the last, and so goes on
+    elsewhere than its forward does on the whole row, where a video is longer in time than in tokens.)"""
+
+    input_ids: torch.Tensor
+    cache: DynamicCache
+    offset: torch.Tensor
+
+
+def _read(inner: Any, family: Family, encoder: MediaEncoder, prompt: EncodedPrompt) -> _Read:
+    ids = torch.tensor([prompt.input_ids], device=inner.get_input_embeddings().weight.device)
+    backbone = inner.base_model
     cache = DynamicCache(config=inner.config.get_text_config())
-    features = {"mm_encoder_outputs": family.media_features(inner.base_model, media)} if media else {}
-    inner.base_model(
-        input_ids=ids[:, :-1],
-        position_ids=family.positions(inner.base_model, ids, media)[..., :-1],
+    features = encoder(backbone, [prompt.media])
+    known = ids[:, :-1]
+    given = family.backbone_inputs(backbone, known, features) if features is not None else {}
+    positions = family.positions(backbone, ids, prompt.media)
+    backbone(
+        input_ids=known,
+        position_ids=positions[..., :-1],
         past_key_values=cache,
         use_cache=True,
-        **features,
+        **given,
     )
-    cache.batch_repeat_interleave(samples)
-    # What positions are computed from, without the pixels: the towers have run.
-    hints = (
-        {name: tensor for name, tensor in media.items() if not name.startswith("pixel_values")}
-        if takes_types
-        else {}
-    )
-    hints = {name: tensor.repeat(samples, *[1] * (tensor.dim() - 1)) for name, tensor in hints.items()}
-    if takes_types and media:
-        types = torch.zeros_like(ids)
-        types[ids == getattr(inner.config, "image_token_id", -1)] = 1
-        types[ids == getattr(inner.config, "video_token_id", -1)] = 2
-        hints["mm_token_type_ids"] = types.repeat(samples, 1)
+    return _Read(ids[0], cache, positions[..., -1:].amax() + 1 - ids.shape[1])
+
+
+def _decode(model: Any, inner: Any, read: list[_Read], counts: list[int], config: Any) -> list[list[int]]:
+    """One response a row, the samples of a prompt one after another; prompts padded on the left."""
+    longest = max(len(prompt.input_ids) for prompt in read)
+    repeats = torch.tensor(counts, device=read[0].input_ids.device)
+    rows = read[0].input_ids.new_full((len(read), longest), config.pad_token_id or 0)
+    mask = torch.zeros_like(rows)
+    for row, prompt in enumerate(read):
+        rows[row, longest - len(prompt.input_ids) :] = prompt.input_ids
+        mask[row, longest - len(prompt.input_ids) :] = 1
     if hasattr(inner.base_model, "rope_deltas"):
-        # Left from the prompt before; a text prompt would be read at that video's offset.
-        inner.base_model.rope_deltas = None
-    rows = ids.repeat(samples, 1)
+        # What `generate` adds to the count of tokens; without it the positions of a text prompt would follow the video
+        # of whatever was generated before.
+        offsets = torch.stack([prompt.offset for prompt in read])[:, None]
+        inner.base_model.rope_deltas = offsets.repeat_interleave(repeats, 0)
     output = model.generate(
-        input_ids=rows,
-        attention_mask=torch.ones_like(rows),
-        past_key_values=cache,
-        **hints,
-        **options,
+        input_ids=rows.repeat_interleave(repeats, 0),
+        attention_mask=mask.repeat_interleave(repeats, 0),
+        past_key_values=_expanded([prompt.cache for prompt in read], counts, longest - 1, inner),
+        generation_config=config,
     )
-    end = options.get("eos_token_id", inner.generation_config.eos_token_id)
-    ends = end if isinstance(end, list) else [end]
-    return [_cut(row, ends) for row in output[:, ids.shape[1] :].tolist()]
+    return output[:, longest:].tolist()
+
+
+def _expanded(caches: list[DynamicCache], counts: list[int], length: int, inner: Any) -> DynamicCache:
+    """The caches side by side, `counts` copies of each, zeros before the shorter ones."""
+    if len(caches) == 1:
+        caches[0].batch_repeat_interleave(counts[0])
+        return caches[0]
+    cache = DynamicCache(config=inner.config.get_text_config())
+    for number in range(len(caches[0].layers)):
+        states = []
+        for name in ("keys", "values"):
+            parts = [getattr(own.layers[number], name) for own in caches]
+            whole = parts[0].new_zeros(sum(counts), parts[0].shape[1], length, parts[0].shape[3])
+            start = 0
+            for part, count in zip(parts, counts, strict=True):
+                whole[start : start + count, :, length - part.shape[2] :] = part
+                start += count
+            states.append(whole)
+        for own in caches:  # not both at once: caches are as large as models
+            own.layers[number].keys = own.layers[number].values = None
+        cache.update(*states, number)
+    return cache
+
+
+def _without_media_tokens(options: dict[str, Any], family: Family, inner: Any) -> Any:
+    """The generation config of `options`, with the tokens that stand for media forbidden."""
+    config = copy.deepcopy(options.pop("generation_config", None) or inner.generation_config)
+    for name, value in options.items():
+        if not hasattr(config, name):
+            raise TypeError(
+                f"generate() has no option {name!r}; give what transformers' GenerationConfig has"
+            )
+        setattr(config, name, value)
+    banned = set(config.suppress_tokens or ()) | family.media_token_ids(inner.config)
+    config.suppress_tokens = sorted(banned) or None
+    for name in ("eos_token_id", "pad_token_id"):
+        if getattr(config, name) is None:
+            setattr(config, name, getattr(inner.generation_config, name))
+    return config
 
 
 def _cut(tokens: list[int], ends: list[int | None]) -> list[int]:
