@@ -2,7 +2,9 @@
 
 import copy
 import gc
+from dataclasses import replace
 
+import pytest
 import torch
 
 from vidalign.families import FAMILIES, freeze
@@ -82,3 +84,32 @@ def test_features_live_as_long_as_their_media(row_batch):
     rows.media = []
     gc.collect()
     assert not encoder._kept
+
+
+PROJECTING = [name for name in FAMILIES if FAMILIES[name].projections]
+
+
+@pytest.mark.parametrize("name", PROJECTING)
+def test_frozen_towers_run_once_for_a_projector_that_learns(name, row_batch):
+    policy, rows = row_batch(name)
+    reference = copy.deepcopy(policy)
+    freeze(policy, ["vision_tower", "audio_tower"])
+    encoder = MediaEncoder(SharedPrefix(policy).family)
+    plain = MediaEncoder(replace(encoder.family, projections={}))  # every forward runs the towers
+    gradients = []
+    for own in (encoder, plain):
+        policy.zero_grad()
+        logps(policy, rows, own).sum().backward()
+        gradients.append({n: p.grad.clone() for n, p in policy.named_parameters() if p.grad is not None})
+    assert any("merger" in parameter for parameter in gradients[0])
+    assert gradients[0].keys() == gradients[1].keys()
+    for parameter, gradient in gradients[0].items():
+        torch.testing.assert_close(gradient, gradients[1][parameter], atol=1e-6, rtol=1e-4)
+    with torch.no_grad():
+        for parameter in policy.model.visual.merger.parameters():
+            parameter.add_(0.1)
+        learnt, other = logps(policy, rows, encoder), logps(reference, rows, encoder)
+        assert encoder.runs == 1
+        torch.testing.assert_close(learnt, logps(policy, rows, MediaEncoder(plain.family)))
+        torch.testing.assert_close(other, logps(reference, rows, MediaEncoder(plain.family)))
+    assert (learnt - other).abs().max() > 1e-3

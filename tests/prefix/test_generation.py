@@ -82,7 +82,7 @@ def test_each_prompt_has_as_many_samples_as_asked(prompts_of):
 
 
 def test_a_prompt_that_ends_with_its_media_is_refused(prompts_of):
-    family, model, prompts = prompts_of("qwen2_5_vl")
+    _, model, prompts = prompts_of("qwen2_5_vl")
     last = max(i for i, token in enumerate(prompts[0].input_ids) if token == model.config.video_token_id)
     prompts[0].input_ids = prompts[0].input_ids[: last + 1]
     with pytest.raises(ValueError, match="ends with its media"):

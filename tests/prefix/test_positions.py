@@ -40,7 +40,7 @@ def slow_clip():
 @pytest.mark.parametrize(("name", "sound"), CASES)
 def test_suffixes_go_on_where_whole_rows_do(name, sound, slow_clip):
     model, prompt = slow_clip(name, sound)
-    ids = torch.tensor([prompt.input_ids + [65, 66, 67], prompt.input_ids + [70, 71, 72]])
+    ids = torch.tensor([[*prompt.input_ids, *own] for own in ((65, 66, 67), (70, 71, 72))])
     labels = ids.clone()
     labels[:, : len(prompt.input_ids)] = -100
     rows = RowBatch(ids, torch.ones_like(ids), labels, torch.tensor([0, 0]), [prompt.media])

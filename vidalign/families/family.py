@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -70,6 +70,8 @@ class Family:
         are interleaved with its frames by time.
     media_features: (backbone, merged media) -> what the towers give, by medium ("video", "image", "audio"), with
         gradients when grad mode is on. Runs towers and projectors once.
+    projections: by medium, the modules between the tower's last hidden states and a feature, in their order; empty
+        where what is done between cannot be told apart. deepstack_projections: a list of modules likewise.
     backbone_inputs: (backbone, input_ids [1, N], features) -> the arguments by which the backbone's forward takes
         those features.
     positions: (backbone, input_ids [1, P], media of this prompt) -> position ids [3, 1, P] (mRoPE) or [1, P].
@@ -96,6 +98,8 @@ class Family:
     tiny_processor: Callable[[], Any]
     merge: Callable[[Sequence[Media]], Media]
     projector_parameters: tuple[str, ...] = ()
+    projections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    deepstack_projections: str = ""
     audio_tower: tuple[str, ...] = ()
     audio_rate: int | None = None
     backbone_inputs: Callable[[Any, torch.Tensor, dict[str, Any]], dict[str, Any]] = _as_encoder_outputs

@@ -138,6 +138,7 @@ FAMILY = Family(
     audio_tower=("audio_tower",),
     audio_rate=16_000,
     projector=("visual.merger", "audio_tower.proj"),
+    projections={"image": ("visual.merger",), "video": ("visual.merger",), "audio": ("audio_tower.proj",)},
     language_model="language_model",
     frame_multiple=28,
     encode=encode,

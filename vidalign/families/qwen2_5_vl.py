@@ -100,6 +100,7 @@ FAMILY = Family(
     name="qwen2_5_vl",
     vision_tower=("visual",),
     projector=("visual.merger",),
+    projections={"image": ("visual.merger",), "video": ("visual.merger",)},
     language_model="language_model",
     frame_multiple=28,
     encode=encode,

@@ -157,6 +157,12 @@ FAMILY = Family(
     audio_tower=("audio_tower",),
     audio_rate=16_000,
     projector=("visual.merger", "visual.merger_list", "audio_tower.proj1", "audio_tower.proj2"),
+    projections={
+        "image": ("visual.merger",),
+        "video": ("visual.merger",),
+        "audio": ("audio_tower.proj1", "audio_tower.act", "audio_tower.proj2"),
+    },
+    deepstack_projections="visual.merger_list",
     language_model="language_model",
     frame_multiple=32,
     encode=encode,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from vidalign.families.family import Family, Media
+from vidalign.families.modules import inside
+from vidalign.families.projecting import projected, unprojected_features
 from vidalign.prefix.features import join, stripped
 
 
@@ -18,8 +22,9 @@ class MediaEncoder:
 
     A policy and its reference see the same tensors, and GRPO's generation, its scorings and its training steps see
     them again and again. If towers and projectors are frozen and the same in both, later forwards take the first one's
-    features, which live as long as the media tensors they were computed from. Nothing is kept for a tower that learns,
-    that carries adapters, or whose weights are sharded.
+    features, which live as long as the media tensors they were computed from. Where towers are frozen and projectors
+    learn, the towers' hidden states are kept (in families that name their `projections`). Nothing is kept for a tower
+    that learns, that carries adapters, or whose weights are sharded.
     """
 
     def __init__(self, family: Family) -> None:
@@ -27,9 +32,10 @@ class MediaEncoder:
         self.runs = 0
         """How often the towers ran: what a test, or a curious user, compares with the number of forwards."""
         self._kept: dict[tuple[int, ...], _Kept] = {}
-        self._same: weakref.WeakKeyDictionary[nn.Module, weakref.WeakKeyDictionary[nn.Module, bool]] = (
-            weakref.WeakKeyDictionary()
-        )
+        # Whether two models' towers agree, by owner and asker; with their projectors (True), without (False).
+        self._same: weakref.WeakKeyDictionary[
+            nn.Module, weakref.WeakKeyDictionary[nn.Module, dict[bool, bool]]
+        ] = weakref.WeakKeyDictionary()
 
     def __call__(self, backbone: Any, media: Sequence[Media]) -> dict[str, Any] | None:
         """Features of the media of all groups, in order; None when there are none.
@@ -44,18 +50,29 @@ class MediaEncoder:
         present = [group for group in media if group]
         if not present:
             return None
-        frozen = self._is_frozen(backbone)
+        still = self._are_frozen(backbone, self._tower_weights) and self._are_plain(backbone, towers=True)
+        frozen = still and self._are_frozen(backbone, self._weights) and self._are_plain(backbone)
         # A reference is frozen by running without gradients, whatever its parameters say.
-        if frozen or not torch.is_grad_enabled():
+        passive = not torch.is_grad_enabled()
+        if frozen or passive:
             found = self._find(backbone, present)
             if found is not None:
                 return found
-        if not frozen:
-            return self._run(backbone, present)
-        with torch.no_grad():
-            features = stripped(self._run(backbone, present))
-        self._keep(backbone, present, features)
-        return dict(features)
+        if (still or passive) and self.family.projections:
+            hidden = self._find(backbone, present, with_projector=False)
+            if hidden is not None:
+                return projected(self.family, backbone, hidden)
+        if frozen:
+            with torch.no_grad():
+                features = stripped(self._run(self.family.media_features, backbone, present))
+            self._keep(backbone, present, features, with_projector=True)
+            return dict(features)
+        if still and self.family.projections:
+            with torch.no_grad():
+                hidden = stripped(self._run(partial(unprojected_features, self.family), backbone, present))
+            self._keep(backbone, present, hidden, with_projector=False)
+            return projected(self.family, backbone, hidden)
+        return self._run(self.family.media_features, backbone, present)
 
     def each(self, backbone: Any, media: Sequence[Media]) -> list[dict[str, Any] | None]:
         """Features of each group by itself, so that any selection of the groups finds them again."""
@@ -65,90 +82,106 @@ class MediaEncoder:
         """Lets go of the kept features."""
         self._kept = {}
 
-    def _run(self, backbone: Any, media: list[Media]) -> dict[str, Any]:
+    def _run(
+        self, features: Callable[[Any, Media], dict[str, Any]], backbone: Any, media: list[Media]
+    ) -> Any:
         self.runs += 1
         merged = self.family.merge(media)
         device = next(iter(backbone.parameters())).device
-        return self.family.media_features(
-            backbone, {name: tensor.to(device) for name, tensor in merged.items()}
-        )
+        return features(backbone, {name: tensor.to(device) for name, tensor in merged.items()})
 
-    def _keep(self, backbone: nn.Module, media: list[Media], features: dict[str, Any]) -> None:
+    def _keep(
+        self, backbone: nn.Module, media: list[Media], features: dict[str, Any], *, with_projector: bool
+    ) -> None:
         tensors = list(_tensors(media))
-        key = tuple(map(id, tensors))
+        key = (with_projector, *map(id, tensors))
         kept = self._kept
         # Features die with any of their media; a dead entry could not be asked for again.
         refs = [weakref.ref(tensor, lambda _: kept.pop(key, None)) for tensor in tensors]
         kept[key] = _Kept(refs, features, weakref.ref(backbone))
 
-    def _find(self, backbone: nn.Module, media: list[Media]) -> dict[str, Any] | None:
-        """The kept features of this very selection, or of each of its groups."""
-        whole = self._look_up(backbone, media)
+    def _find(
+        self, backbone: nn.Module, media: list[Media], *, with_projector: bool = True
+    ) -> dict[str, Any] | None:
+        """What was kept for this very selection, or for each of its groups."""
+        whole = self._look_up(backbone, media, with_projector)
         if whole is not None or len(media) == 1:
             return whole
         parts = []
         for group in media:
-            part = self._look_up(backbone, [group])
+            part = self._look_up(backbone, [group], with_projector)
             if part is None:
                 return None
             parts.append(part)
         return join(parts)
 
-    def _look_up(self, backbone: nn.Module, media: list[Media]) -> dict[str, Any] | None:
+    def _look_up(
+        self, backbone: nn.Module, media: list[Media], with_projector: bool
+    ) -> dict[str, Any] | None:
         tensors = list(_tensors(media))
-        entry = self._kept.get(tuple(map(id, tensors)))
+        entry = self._kept.get((with_projector, *map(id, tensors)))
         # An id may be that of a new tensor in a dead one's place; a reference cannot.
         if entry is None or any(ref() is not tensor for ref, tensor in zip(entry.refs, tensors, strict=True)):
             return None
         owner = entry.owner()
-        if owner is None or not (owner is backbone or self._agree(owner, backbone)):
+        if owner is None or not (owner is backbone or self._agree(owner, backbone, with_projector)):
             return None
         return dict(entry.features)
 
-    def _agree(self, owner: nn.Module, backbone: nn.Module) -> bool:
-        known = self._same.setdefault(owner, weakref.WeakKeyDictionary())
-        if backbone not in known:
-            known[backbone] = self._is_plain(backbone) and self._same_weights(owner, backbone)
-        return known[backbone]
+    def _agree(self, owner: nn.Module, backbone: nn.Module, with_projector: bool) -> bool:
+        known = self._same.setdefault(owner, weakref.WeakKeyDictionary()).setdefault(backbone, {})
+        if with_projector not in known:
+            weights = self._weights if with_projector else self._tower_weights
+            known[with_projector] = self._are_plain(backbone, towers=not with_projector) and _equal(
+                weights(owner), weights(backbone)
+            )
+        return known[with_projector]
 
-    def _modules(self, backbone: nn.Module) -> list[nn.Module]:
-        paths = (*self.family.vision_tower, *self.family.audio_tower, *self.family.projector)
-        return [backbone.get_submodule(path) for path in paths]
+    def _towers(self, backbone: nn.Module) -> list[nn.Module]:
+        """The modules of the towers that are neither projectors nor hold one."""
+        paths = (*self.family.vision_tower, *self.family.audio_tower)
+        return [
+            module
+            for path in paths
+            for name, module in backbone.get_submodule(path).named_modules(prefix=path)
+            if not inside(name, self.family.projector)
+        ]
+
+    def _tower_weights(self, backbone: nn.Module) -> list[nn.Parameter]:
+        return [weight for module in self._towers(backbone) for weight in module.parameters(recurse=False)]
 
     def _weights(self, backbone: nn.Module) -> list[nn.Parameter]:
         bare = [backbone.get_parameter(path) for path in self.family.projector_parameters]
-        return [*bare, *(weight for module in self._modules(backbone) for weight in module.parameters())]
+        modules = [backbone.get_submodule(path) for path in self.family.projector]
+        learnt = [weight for module in modules for weight in module.parameters()]
+        return [*bare, *learnt, *self._tower_weights(backbone)]
 
-    def _is_frozen(self, backbone: nn.Module) -> bool:
-        return not any(weight.requires_grad for weight in self._weights(backbone)) and self._is_plain(
-            backbone
-        )
+    def _are_frozen(self, backbone: nn.Module, weights: Callable[[nn.Module], list[nn.Parameter]]) -> bool:
+        return not any(weight.requires_grad for weight in weights(backbone))
 
-    def _is_plain(self, backbone: nn.Module) -> bool:
-        """Whole weights (neither ZeRO-3 nor FSDP shards) and no adapters."""
-        sharded = any(
-            hasattr(weight, "ds_id") or hasattr(weight, "placements") for weight in self._weights(backbone)
-        )
-        adapted = any(
-            hasattr(part, "base_layer") for module in self._modules(backbone) for part in module.modules()
-        )
-        return not sharded and not adapted
-
-    def _same_weights(self, one: nn.Module, other: nn.Module) -> bool:
-        pairs = zip(self._weights(one), self._weights(other), strict=True)
-        return all(
-            a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b.to(a.device)) for a, b in pairs
-        )
+    def _are_plain(self, backbone: nn.Module, *, towers: bool = False) -> bool:
+        """Whole weights (neither ZeRO-3 nor FSDP shards) and no adapters, of the towers alone or with the projectors."""
+        weights, modules = self._tower_weights(backbone), self._towers(backbone)
+        if not towers:
+            weights = self._weights(backbone)
+            for path in self.family.projector:
+                modules = [*modules, *backbone.get_submodule(path).modules()]
+        sharded = any(hasattr(weight, "ds_id") or hasattr(weight, "placements") for weight in weights)
+        return not sharded and not any(hasattr(module, "base_layer") for module in modules)
 
 
+@dataclass
 class _Kept:
-    def __init__(
-        self,
-        refs: list[weakref.ref[torch.Tensor]],
-        features: dict[str, Any],
-        owner: weakref.ref[nn.Module],
-    ) -> None:
-        self.refs, self.features, self.owner = refs, features, owner
+    refs: list[weakref.ref[torch.Tensor]]
+    features: dict[str, Any]
+    owner: weakref.ref[nn.Module]
+
+
+def _equal(ones: list[nn.Parameter], others: list[nn.Parameter]) -> bool:
+    return all(
+        a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b.to(a.device))
+        for a, b in zip(ones, others, strict=True)
+    )
 
 
 def _tensors(media: Sequence[Media]) -> Iterator[torch.Tensor]:
