@@ -14,10 +14,14 @@ ROOT = Path(vidalign.__file__).parent.parent
 NAMES = cli.recipe_names()
 every_recipe = pytest.mark.parametrize("name", NAMES)
 
-# Pairs in a step, as the papers have it; the toy world's is ours.
+# Rows in a step (pairs, chains, captions, responses), as the papers have it; the toy world's is ours.
 BATCH = {
     "avc_dpo/spatial": 64,
     "avc_dpo/temporal": 64,
+    "avocado/grpo": 64,
+    "avocado/grpo_small": 64,
+    "avocado/sft": 128,
+    "avocado/sft_small": 128,
     **{
         f"caption_chains/{model}_{method}": 8
         for model in ("plm_1b", "qwen2_5_vl_3b")
@@ -55,13 +59,16 @@ def header_of(name):
 
 def parse(name, *args):
     from vidalign.trainers.dpo import VideoDPOConfig
+    from vidalign.trainers.grpo import VideoGRPOConfig
     from vidalign.trainers.ranking import RankingConfig
-    from vidalign.trainers.script import parser
+    from vidalign.trainers.reward_names import RewardArguments
+    from vidalign.trainers.script import RecipeArguments, parser
     from vidalign.trainers.sft import VideoSFTConfig
     from vidalign.trainers.synpo import SynPOConfig
 
     configs = {
         "dpo": VideoDPOConfig,
+        "grpo": VideoGRPOConfig,
         "ranking": RankingConfig,
         "sft": VideoSFTConfig,
         "synpo": SynPOConfig,
@@ -69,7 +76,12 @@ def parse(name, *args):
     path = path_of(name) if isinstance(name, str) else name
     method = yaml.safe_load(path.read_text("utf-8"))["method"]
     # Without use_cpu, transformers refuses bf16 where there is no GPU.
-    return parser(configs[method]).parse_args_and_config(["--config", str(path), "--use_cpu", "true", *args])
+    script = RewardArguments if method == "grpo" else RecipeArguments
+    arguments = ["--config", str(path), "--use_cpu", "true", *args]
+    if method == "grpo":
+        # TRL wants whole groups in what all processes generate together, and here there is but one.
+        arguments += ["--steps_per_generation", "16"]
+    return parser(configs[method], script).parse_args_and_config(arguments)
 
 
 @every_recipe
@@ -113,7 +125,7 @@ def test_every_value_has_a_source(name):
     source = re.compile(r"# .*(ours|code|section|App\. |Eq\. |Table |see above)")
     for line in text_of(name).splitlines():
         key = line.split(":")[0]
-        if not line or line.startswith("#") or key in ("recipe", "method", "paper", "hardware"):
+        if not line or line.startswith(("#", "  - ")) or key in ("recipe", "method", "paper", "hardware"):
             continue
         assert source.search(line), line
 
@@ -127,7 +139,7 @@ def test_the_batch_is_the_papers(name):
     assert size == BATCH[name]
     # and the arithmetic in the comment is that of the values
     assert re.search(
-        rf"{recipe['per_device_train_batch_size']}(?: (?:pair|chain)s?)? x {recipe['gradient_accumulation_steps']}"
+        rf"{recipe['per_device_train_batch_size']}(?: (?:pair|chain|caption|response)s?)? x {recipe['gradient_accumulation_steps']}"
         rf"(?: accumulated)? x {processes}",
         text_of(name),
     )

@@ -3,6 +3,7 @@ import random
 import sys
 from importlib import import_module
 
+import numpy as np
 import pytest
 import yaml
 from safetensors.torch import load_file
@@ -17,18 +18,27 @@ from vidalign.toyworld.world import write_clip, write_jsonl
 # The family (transformers' model_type) of each recipe's model.
 FAMILY = {
     "LanguageBind/Video-LLaVA-7B-hf": "video_llava",
+    "Qwen/Qwen2.5-Omni-7B": "qwen2_5_omni_thinker",
     "Qwen/Qwen2.5-VL-3B-Instruct": "qwen2_5_vl",
     "Qwen/Qwen2.5-VL-7B-Instruct": "qwen2_5_vl",
     "demo/checkpoint": "qwen2_5_vl",
     "facebook/Perception-LM-1B": "perception_lm",
+    "out/avocado-sft": "qwen2_5_omni_thinker",
+    "out/avocado-sft-merged": "qwen2_5_omni_thinker",
     "llava-hf/LLaVA-NeXT-Video-7B-hf": "llava_next_video",
     "princeton-nlp/Llama-3-Base-8B-SFT": "llama",
 }
 
 
+SOUND = (0.1 * np.random.default_rng(0).standard_normal(32_000)).astype("float32")  # as long as the clips
+
 RESPONSES = {
     "supervised": {"completion": "a red circle moves left"},
     "preference": {"chosen": "a red circle moves left", "rejected": "nothing moves"},
+    "online": {
+        "keypoints": ["a red circle moves left"],
+        "dialogue": [{"speaker": "a low voice", "content": "ka mu"}],
+    },
     "ranked": {"ranked": ["a red circle moves left", "a blue circle moves left", "a blue circle stays"]},
 }
 
@@ -46,7 +56,7 @@ def data(tmp_path_factory):
                 rows = [{"prompt": f"what moves in number {i}"} | responses for i in range(4)]
                 for i, row in enumerate(rows if media == "video" else []):
                     row["videos"] = [f"{split}-{i}.mp4"]
-                    write_clip(folder / row["videos"][0], draw(random_scene(rng)))
+                    write_clip(folder / row["videos"][0], draw(random_scene(rng)), sound=SOUND)
                 write_jsonl(folder / f"{split}.jsonl", rows)
     return root
 
@@ -59,7 +69,7 @@ def test_two_steps_on_a_tiny_model_of_its_family(name, data, tmp_path, monkeypat
     processor, model = family.tiny_processor(), family.tiny_model()
     model.save_pretrained(tmp_path / "model")
     processor.save_pretrained(tmp_path / "model")
-    kind = {"sft": "supervised", "ranking": "ranked"}.get(recipe["method"], "preference")
+    kind = {"sft": "supervised", "ranking": "ranked", "grpo": "online"}.get(recipe["method"], "preference")
     if name.startswith("caption_chains"):
         kind = "ranked"
     rows = data / kind / ("text" if family.name == "llama" else "video")
@@ -74,6 +84,15 @@ def test_two_steps_on_a_tiny_model_of_its_family(name, data, tmp_path, monkeypat
         "--max_steps", "2", "--per_device_train_batch_size", "1", "--gradient_accumulation_steps", "2",
         "--logging_steps", "1", "--save_steps", "2", "--use_cpu", "true", "--bf16", "false", "--dtype", "float32",
     ])  # fmt: skip
+
+    if recipe["method"] == "grpo":
+        # The offline judge finds nothing to tell the words of a random model apart by.
+        (tmp_path / "parity.py").write_text(
+            "def reward(completion_ids, **_):\n    return [sum(ids) % 5 for ids in completion_ids]\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        sys.argv += ["--per_device_train_batch_size", "8", "--max_completion_length", "6"]
+        sys.argv += ["--reward_funcs", "parity.reward", *recipe["reward_funcs"]]
 
     import_module(f"vidalign.trainers.{recipe['method']}").main()
 

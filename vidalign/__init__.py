@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from vidalign.trainers.adapters import lora_preset
     from vidalign.trainers.dpo import VideoDPOConfig, VideoDPOTrainer
+    from vidalign.trainers.grpo import VideoGRPOConfig, VideoGRPOTrainer
     from vidalign.trainers.ranking import RankingConfig, RankingTrainer
     from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
     from vidalign.trainers.synpo import SynPOConfig, SynPOTrainer
@@ -37,6 +38,8 @@ _MODULE_OF = {
     "Video": "vidalign.video",
     "VideoDPOConfig": "vidalign.trainers.dpo",
     "VideoDPOTrainer": "vidalign.trainers.dpo",
+    "VideoGRPOConfig": "vidalign.trainers.grpo",
+    "VideoGRPOTrainer": "vidalign.trainers.grpo",
     "VideoSFTConfig": "vidalign.trainers.sft",
     "VideoSFTTrainer": "vidalign.trainers.sft",
     "clips": "vidalign.video",
@@ -62,6 +65,8 @@ __all__ = [
     "Video",
     "VideoDPOConfig",
     "VideoDPOTrainer",
+    "VideoGRPOConfig",
+    "VideoGRPOTrainer",
     "VideoSFTConfig",
     "VideoSFTTrainer",
     "__version__",

@@ -23,7 +23,7 @@ from vidalign.build import command as build_command
 PACKAGE = Path(__file__).resolve().parent
 RECIPES = PACKAGE / "recipes"
 ACCELERATE = RECIPES / "accelerate"
-METHODS = ("dpo", "ranking", "sft", "synpo")  # modules of vidalign.trainers that run with -m
+METHODS = ("dpo", "grpo", "ranking", "sft", "synpo")  # modules of vidalign.trainers that run with -m
 
 
 class CliError(Exception):

@@ -1,7 +1,8 @@
 """The rows that everything here reads: which columns, which media, and what is wrong with the first bad ones.
 
 Media are paths in a `videos` column (also one path in `video`), file contents as bytes, or `{"path", "bytes"}` as
-`datasets` stores them; images stand in `images`, as in TRL. Imports neither torch nor av.
+`datasets` stores them; sound by itself stands in `audios` in the same forms, images in `images`, as in TRL. Imports
+neither torch nor av.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ COMPLETIONS: dict[str, tuple[str, ...]] = {
     "preference": ("chosen", "rejected"),
     "supervised": ("completion",),
     "ranked": ("ranked",),
+    "online": (),
 }
 """Columns that hold responses, by kind of dataset. A ranked row holds a list of them, or one `completion` to several
-`prompts` (see `chain_of`)."""
+`prompts` (see `chain_of`); to an online row the model itself responds."""
 
 _SHOWN = 5
 
@@ -88,7 +90,7 @@ class MediaFolder:
 
 
 def media_of(row: Mapping[str, Any], kind: str) -> list[Any]:
-    """The media of a row in order; `kind` is "video" or "image"."""
+    """The media of a row in order; `kind` is "video", "audio" or "image"."""
     if row.get(kind) is not None:
         return [row[kind]]
     return list(row.get(f"{kind}s") or [])
@@ -216,7 +218,7 @@ def _texts_problem(row: Mapping[str, Any], kind: str) -> str | None:
 
 
 def _media_problem(row: Mapping[str, Any], folder: MediaFolder) -> str | None:
-    for medium_kind in ("video", "image"):
+    for medium_kind in ("video", "audio", "image"):
         column = medium_kind if row.get(medium_kind) is not None else f"{medium_kind}s"
         if row.get(column) is not None and isinstance(row[column], str) and column.endswith("s"):
             return f"{column}: a string instead of a list of paths"
@@ -252,9 +254,8 @@ def validate(
     """
     total = refuse_bad(name, (problem(row, kind, folder) for row in rows))
     if not total:
-        raise BadRows(
-            f"{name}: no rows. A {kind} dataset has the columns prompt, {', '.join(COMPLETIONS[kind])}."
-        )
+        columns = ", ".join(("prompt", *COMPLETIONS[kind]))
+        raise BadRows(f"{name}: no rows. Rows of kind {kind} have the columns {columns}.")
     return total
 
 

@@ -6,6 +6,7 @@ from transformers import set_seed
 
 from vidalign.families import FAMILIES
 from vidalign.trainers.dpo import VideoDPOConfig, VideoDPOTrainer
+from vidalign.trainers.grpo import VideoGRPOConfig, VideoGRPOTrainer
 from vidalign.trainers.ranking import RankingConfig, RankingTrainer
 from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
 from vidalign.trainers.synpo import SynPOConfig, SynPOTrainer
@@ -124,6 +125,59 @@ def trainer_of(tmp_path, media_folder, saved_model, pair_rows, chain_rows):
         )
 
     return build
+
+
+@pytest.fixture
+def grpo_of(tmp_path, media_folder, saved_model, online_rows):
+    """`grpo_of(rows=..., model=..., rewards=..., **settings)`: our GRPO trainer (or `classes`) on tiny rows."""
+
+    def build(
+        *, rows=None, model="qwen2_5_vl", rewards=varied, classes=None, trainer_options=None, **settings
+    ):
+        trainer_class, config_class = classes or (VideoGRPOTrainer, VideoGRPOConfig)
+        rows = online_rows(4) if rows is None else rows
+        options = {
+            "output_dir": str(tmp_path / "out"),
+            "per_device_train_batch_size": 8,
+            "num_generations": 4,
+            "max_completion_length": 6,
+            "use_cpu": True,
+            "bf16": False,
+            "report_to": [],
+            "logging_steps": 1,
+            "learning_rate": 1e-3,
+            "save_strategy": "no",
+            "gradient_checkpointing": False,
+            "beta": 0.04,
+        }
+        if classes is None:
+            options.update(media_root=str(media_folder), video_fps=2.0)
+        set_seed(0)
+        return trainer_class(
+            model=saved_model(model) if isinstance(model, str) else model,
+            reward_funcs=rewards,
+            args=config_class(**{**options, **settings}),
+            train_dataset=Dataset.from_list(rows) if isinstance(rows, list) else rows,
+            **(trainer_options or {}),
+        )
+
+    return build
+
+
+@pytest.fixture
+def online_rows(pair_rows):
+    """Prompts with media or without, for GRPO: `online_rows(n, media=True)`."""
+
+    def rows(count, *, media=True):
+        kept = ("videos", "prompt") if media else ("prompt",)
+        return [{name: row[name] for name in kept} for row in pair_rows(count, media=media)]
+
+    return rows
+
+
+def varied(completion_ids, **_):
+    """A reward that tells completions apart."""
+    return [sum(ids) % 7 / 7 for ids in completion_ids]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from media import tone_samples, write_audio, write_video
 
-from vidalign.video import InvalidWindow, NoAudioStream, read_audio, read_video
+from vidalign.video import DamagedVideo, InvalidWindow, NoAudioStream, has_audio, read_audio, read_video
 
 
 def frequency(samples: np.ndarray, rate: int) -> float:
@@ -104,6 +104,14 @@ def test_no_track(tmp_path):
     path = write_video(tmp_path / "mute.mp4", 3)
     with pytest.raises(NoAudioStream, match=r"mute\.mp4.*no audio track"):
         read_audio(path)
+    assert not has_audio(path) and not has_audio(path.read_bytes())
+
+
+def test_a_track_is_seen_in_the_headers(film, tmp_path):
+    assert has_audio(film) and has_audio(film.read_bytes())
+    (tmp_path / "text.mp4").write_text("not a video")
+    with pytest.raises(DamagedVideo, match=r"text\.mp4: FFmpeg cannot open it"):
+        has_audio(tmp_path / "text.mp4")
 
 
 @pytest.mark.parametrize(("start", "end"), [(1, 1), (2, 1), (-1, None), (0, 0), (50, None), (50, 60)])

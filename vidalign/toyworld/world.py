@@ -25,21 +25,36 @@ from vidalign.toyworld.scene import FPS, Scene, random_scene
 PROMPT = "describe the video"
 
 
-def write_clip(path: Path, frames: NDArray[np.uint8], *, fps: float = FPS) -> None:
+def write_clip(
+    path: Path,
+    frames: NDArray[np.uint8],
+    *,
+    fps: float = FPS,
+    sound: NDArray[np.float32] | None = None,
+    rate: int = 16_000,
+) -> None:
     """Write frames `[T, H, W, 3]`, RGB, with even sides, as an H.264 file that browsers play.
 
-    One thread and a fixed preset make the file a function of the frames alone.
+    sound: mono samples within [-1, 1], `rate` a second, for an AAC track; None for a file without one.
+    One thread and a fixed preset make the file a function of the frames and the sound alone.
     """
-    rate = Fraction(fps).limit_denominator(1000)
+    speed = Fraction(fps).limit_denominator(1000)
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=rate)
+        stream = container.add_stream("libx264", rate=speed)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         stream.thread_count = 1
         stream.options = {"preset": "ultrafast", "crf": "12", "threads": "1"}
+        # All streams before the first packet: with it the file's header is written.
+        track = None if sound is None else container.add_stream("aac", rate=rate, layout="mono")
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
+        if track is not None and sound is not None:
+            samples = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
+            samples.sample_rate, samples.time_base, samples.pts = rate, Fraction(1, rate), 0
+            container.mux(track.encode(samples))
+            container.mux(track.encode())
 
 
 def write_world(

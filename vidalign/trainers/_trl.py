@@ -15,14 +15,24 @@ from typing import Any
 
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPast
-from trl.trainer import dpo_trainer, sft_trainer
-from trl.trainer.utils import get_config_model_id, remove_none_values
+from trl.extras.profiling import profiling_context
+from trl.models import unwrap_model_for_generation
+from trl.trainer import dpo_trainer, grpo_trainer, sft_trainer
+from trl.trainer.utils import get_config_model_id, is_async_callable, remove_none_values
 
 from vidalign.prefix import RowBatch, SharedPrefix
 
-TRAINER_MODULES = {"DPOTrainer": dpo_trainer, "SFTTrainer": sft_trainer}
+TRAINER_MODULES = {"DPOTrainer": dpo_trainer, "SFTTrainer": sft_trainer, "GRPOTrainer": grpo_trainer}
 
-__all__ = ["construction", "get_config_model_id", "install_rows_forward", "remove_none_values"]
+__all__ = [
+    "construction",
+    "get_config_model_id",
+    "install_rows_forward",
+    "is_async_callable",
+    "profiling_context",
+    "remove_none_values",
+    "unwrap_model_for_generation",
+]
 
 
 @contextlib.contextmanager
@@ -33,6 +43,7 @@ def construction(
     expand_adapter: Callable[[Any, Any], Any] = lambda config, model: config,
     reference: bool = True,
     policy_is_path: bool = False,
+    load: Callable[..., Any] | None = None,
 ) -> Iterator[None]:
     """While TRL's `__init__` runs: every model that gets a fused head also takes rows with shared prefixes.
 
@@ -43,10 +54,12 @@ def construction(
         reference: False loads no reference model. TRL creates it by the same function as the policy, so only the
             call for the policy (if it comes as a path) goes through.
         policy_is_path: whether TRL itself loads the policy.
+        load: (path, **kwargs) -> model, in place of TRL's own loading by the architecture that a config names.
     """
     module = TRAINER_MODULES[trainer]
     add_head, create, adapt = module.add_fused_lm_head, module.create_model_from_path, module.get_peft_model
     calls_left = int(policy_is_path)
+    loading = load or create
 
     def add_head_and_rows(model: Any, *args: Any, **kwargs: Any) -> None:
         add_head(model, *args, **kwargs)
@@ -59,15 +72,14 @@ def construction(
         if not calls_left:
             return None
         calls_left -= 1
-        return create(*args, **kwargs)
+        return loading(*args, **kwargs)
 
     def adapt_expanded(model: Any, config: Any, *args: Any, **kwargs: Any) -> Any:
         return adapt(model, expand_adapter(config, model), *args, **kwargs)
 
     module.add_fused_lm_head = add_head_and_rows
     module.get_peft_model = adapt_expanded
-    if not reference:
-        module.create_model_from_path = create_policy_only
+    module.create_model_from_path = loading if reference else create_policy_only
     try:
         yield
     finally:

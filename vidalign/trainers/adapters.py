@@ -7,11 +7,15 @@ from typing import Any
 
 from vidalign.families import family_of, lora_target_regex
 from vidalign.families.known import UnknownFamilyError
+from vidalign.trainers.sound import refuse_deaf
 
 LANGUAGE_MODEL = "language-model"
-WITH_VISION_TOWER = "language-model+vision-tower"
-EVERY_PART = "language-model+vision-tower+projector"
-PRESETS = (LANGUAGE_MODEL, WITH_VISION_TOWER, EVERY_PART)
+PRESETS = tuple(
+    f"{LANGUAGE_MODEL}{seeing}{hearing}"
+    for seeing in ("", "+vision-tower", "+vision-tower+projector")
+    for hearing in ("", "+audio-tower")
+)
+"""What a recipe's `lora_target_modules` may name instead of modules."""
 
 
 def lora_preset(
@@ -21,6 +25,7 @@ def lora_preset(
     dropout: float = 0.05,
     vision_tower: bool = False,
     projector: bool = False,
+    audio_tower: bool = False,
 ) -> Any:
     """LoRA on every linear layer of the language model (SynPO, appendix C: r 128, alpha 64, dropout 0.05).
 
@@ -28,6 +33,7 @@ def lora_preset(
         r, alpha, dropout: as in PEFT.
         vision_tower: also on every linear layer of the vision tower.
         projector: and of the projector; only together with the tower.
+        audio_tower: also on every linear layer of the audio tower.
 
     Returns:
         A `peft.LoraConfig` for the `peft_config` of a vidalign trainer, which fills in the module names.
@@ -36,12 +42,12 @@ def lora_preset(
 
     if projector and not vision_tower:
         raise ValueError("lora_preset(projector=True) is for the vision tower as well; set vision_tower=True")
-    parts = EVERY_PART if projector else WITH_VISION_TOWER if vision_tower else LANGUAGE_MODEL
+    parts = {"vision-tower": vision_tower, "projector": projector, "audio-tower": audio_tower}
     return LoraConfig(
         r=r,
         lora_alpha=alpha,
         lora_dropout=dropout,
-        target_modules=parts,
+        target_modules="+".join([LANGUAGE_MODEL, *(part for part, wanted in parts.items() if wanted)]),
         task_type="CAUSAL_LM",
     )
 
@@ -67,7 +73,9 @@ def expand_preset(peft_config: Any, model: Any) -> Any:
             raise
         expanded.target_modules = "all-linear"  # PEFT's own name: every linear layer except the head
         return expanded
-    expanded.target_modules = lora_target_regex(
-        model, family, vision_tower=preset != LANGUAGE_MODEL, projector=preset == EVERY_PART
-    )
+    parts = preset.split("+")
+    if "audio-tower" in parts:
+        refuse_deaf(family, f"LoRA on {preset!r} names an audio tower")
+    wanted = {part.replace("-", "_"): True for part in parts if part != LANGUAGE_MODEL}
+    expanded.target_modules = lora_target_regex(model, family, **wanted)
     return expanded

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
-from datasets import Dataset, IterableDataset
+from datasets import IterableDataset
 from transformers import AutoConfig, AutoProcessor
 from trl.data_utils import extract_prompt
 
-from vidalign.families import FAMILIES, UnknownFamilyError, family_of, freeze
+from vidalign.families import FAMILIES, UnknownFamilyError, family_of, freeze, thinker_class
 from vidalign.families.family import Family
 from vidalign.prefix import MediaEncoder, SharedPrefix
-from vidalign.rows import MediaFolder, validate
+from vidalign.rows import COMPLETIONS, MediaFolder, validate
 from vidalign.trainers import _trl
 from vidalign.trainers.adapters import expand_preset
 from vidalign.trainers.card import append_details
@@ -21,8 +22,9 @@ from vidalign.trainers.checkpoints import is_renamed, load_renamed
 from vidalign.trainers.collators import ROW
 from vidalign.trainers.encoding import RowEncoder, VideoSampling
 from vidalign.trainers.fingerprint import media_fingerprint
+from vidalign.trainers.sound import AUDIO_COLUMNS, refuse_deaf, refuse_soundless
 
-MEDIA_COLUMNS = ("video", "videos", "image", "images")
+MEDIA_COLUMNS = ("video", "videos", *AUDIO_COLUMNS, "image", "images")
 IMAGES = "vidalign_images"
 """TRL takes a column named `images` for its own vision path, which has neither video nor shared prefixes."""
 
@@ -73,8 +75,11 @@ class VideoTrainer:
             raise ValueError(
                 "peft_config is prompt learning, whose virtual tokens stand before the media; use LoRA (lora_preset())"
             )
-        config = _config_of(model, args)
-        self._family = _family(config, self._has_media, needed=self._reads_rows)
+        config, load = _config_of(model, args, self._parent)
+        self._family = _family(config, needed=self._reads_rows)
+        if args.use_audio_in_video:
+            refuse_deaf(self._family, "use_audio_in_video=True asks for the videos' sound")
+        self._needs_soundtracks = args.use_audio_in_video and args.missing_audio == "error"
         self._folder = MediaFolder(args.media_root, tuple(args.media_allow))
         self._prepared: set[str] = set()
         self._media_encoder = MediaEncoder(self._family) if self._family is not None else None
@@ -94,6 +99,7 @@ class VideoTrainer:
             expand_adapter=expand_preset,
             reference=reference,
             policy_is_path=isinstance(model, str),
+            load=load,
         ):
             parent_init(
                 model=model,
@@ -128,6 +134,8 @@ class VideoTrainer:
                 args.video_max_frames,
                 args.video_max_pixels,
                 args.video_total_pixels,
+                args.use_audio_in_video,
+                args.missing_audio,
             ),
             folder=self._folder,
             cache_gb=args.media_cache_gb,
@@ -153,14 +161,22 @@ class VideoTrainer:
             return dataset
         streaming = isinstance(dataset, IterableDataset)
         columns = columns_of(dataset)
-        for column in ("video", "videos"):
-            if column in columns and not streaming:
+        for column in ("video", "videos", *AUDIO_COLUMNS):
+            if column in columns:
                 dataset = _undecoded(dataset, column)
-        if "prompt" not in columns and not self._own_rows:
+        _refuse_senseless(self._family, columns, name)
+        if "prompt" not in columns and COMPLETIONS[self._kind] and not self._own_rows:
             dataset = dataset.map(_last_turn if "messages" in columns else extract_prompt)
         if not streaming:
             seen = [column for column in columns_of(dataset) if column not in ("image", "images", IMAGES)]
             validate(dataset.select_columns(seen), self._kind, self._folder, name=f"{name} dataset")
+            refuse_soundless(
+                dataset,
+                self._folder,
+                name=f"{name} dataset",
+                soundtracks=self._needs_soundtracks,
+                columns=columns,
+            )
             if ROW not in columns:
                 dataset = dataset.add_column(ROW, range(len(dataset)))
         for column in ("image", "images"):
@@ -187,7 +203,7 @@ class VideoTrainer:
         if self._reads_rows:
             self._signature_columns = [
                 *("prompt", "chosen", "rejected", "completion", "ranked", "prompts"),
-                *("video", "videos", IMAGES, "vidalign_image", ROW),
+                *("video", "videos", *AUDIO_COLUMNS, IMAGES, "vidalign_image", ROW),
                 *("tools", "chat_template_kwargs", "ref_chosen_logps", "ref_rejected_logps"),
             ]
         else:
@@ -243,41 +259,62 @@ def _last_turn(row: dict[str, Any]) -> dict[str, Any]:
     return {"prompt": row["messages"][:-1], "completion": row["messages"][-1:]}
 
 
-def _undecoded(dataset: Dataset, column: str) -> Dataset:
-    """A `datasets.Video` column gives its path instead of a decoder object."""
-    from datasets import List, Video
+def _undecoded(dataset: Any, column: str) -> Any:
+    """A `datasets.Video` or `datasets.Audio` column gives its path instead of a decoder object."""
+    from datasets import Audio, List, Video
 
-    feature = dataset.features[column]
-    if isinstance(feature, Video):
-        return dataset.cast_column(column, Video(decode=False))
-    if isinstance(getattr(feature, "feature", None), Video):
-        return dataset.cast_column(column, List(Video(decode=False)))
+    feature = (dataset.features or {}).get(column)
+    for medium in (Video, Audio):
+        if isinstance(feature, medium):
+            return dataset.cast_column(column, medium(decode=False))
+        if isinstance(getattr(feature, "feature", None), medium):
+            return dataset.cast_column(column, List(medium(decode=False)))
     return dataset
 
 
-def _config_of(model: Any, args: Any) -> Any:
+def _config_of(model: Any, args: Any, parent: str) -> tuple[Any, Callable[..., Any] | None]:
+    """The config of what is trained, and what loads it in place of TRL: of a model that also speaks, its thinker alone.
+
+    Raises:
+        UnknownFamilyError: a whole such model instead of its name.
+    """
     if not isinstance(model, str):
-        return model.config
+        if thinker_class(model.config) is not None:
+            family_of(model)  # says what to pass instead
+        return model.config, None
     init = args.model_init_kwargs or {}
-    return AutoConfig.from_pretrained(
+    config = AutoConfig.from_pretrained(
         model, revision=init.get("revision"), trust_remote_code=args.trust_remote_code
     )
+    thinker = thinker_class(config)
+    if thinker is None:
+        return config, None
+    config.thinker_config._name_or_path = config._name_or_path  # the processor lies beside the whole
+    create = _trl.TRAINER_MODULES[parent].create_model_from_path
+    return config.thinker_config, partial(create, architecture=thinker)
 
 
-def _family(config: Any, media: bool, *, needed: bool) -> Family | None:
+def _family(config: Any, *, needed: bool) -> Family | None:
     """The model's family. An unknown one is refused only where it is needed: other text trains as in TRL."""
     try:
-        family = family_of(config)
+        return family_of(config)
     except UnknownFamilyError:
         if needed:
             raise
         return None
-    if media and not family.vision_tower:
-        seeing = ", ".join(name for name, known in FAMILIES.items() if known.vision_tower)
+
+
+def _refuse_senseless(family: Family | None, columns: list[str], name: str) -> None:
+    """Columns of media that the family can neither see nor hear."""
+    for column in AUDIO_COLUMNS:
+        if column in columns:
+            refuse_deaf(family, f"the {name} dataset has the column {column}")
+    media = {*MEDIA_COLUMNS, IMAGES, "vidalign_image"}.intersection(columns)
+    if media and family is not None and not family.vision_tower:
+        seeing = ", ".join(known.name for known in FAMILIES.values() if known.vision_tower)
         raise ValueError(
-            f"the dataset has media, but {family.name} is a text model with no vision tower; load one of {seeing}"
+            f"the {name} dataset has media, but {family.name} is a text model with no vision tower; load one of {seeing}"
         )
-    return family
 
 
 def _refuse_bypassing(args: Any, media: bool) -> None:

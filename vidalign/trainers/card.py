@@ -28,6 +28,7 @@ def append_details(path: str, trainer: Any) -> None:
         ("most frames a video", args.video_max_frames),
         ("most pixels a frame", args.video_max_pixels),
         ("most pixels a video", args.video_total_pixels),
+        ("sound of videos", _sound(args)),
         ("frozen", ", ".join(args.freeze) or None),
         ("shared prefix", "yes" if args.share_prefix else "no"),
         ("learning rate", args.learning_rate),
@@ -40,12 +41,18 @@ def append_details(path: str, trainer: Any) -> None:
         ("versions", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)),
     ]
     if not trainer._has_media:
-        rows = [row for row in rows if not row[0].startswith(("frames", "most "))]
+        rows = [row for row in rows if not row[0].startswith(("frames", "most ", "sound"))]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows if value is not None)
     with open(path, encoding="utf-8") as file:
         text = file.read()
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"{text.rstrip()}\n\n{HEADING}\n\n| | |\n|---|---|\n{table}\n")
+
+
+def _sound(args: Any) -> str | None:
+    if not args.use_audio_in_video:
+        return None
+    return "with their frames" + ("; silence where there is none" if args.missing_audio == "silence" else "")
 
 
 def _version(name: str) -> str:

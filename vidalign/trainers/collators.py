@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +54,7 @@ def _check_room(row: EncodedRow, max_length: int | None) -> None:
 
 
 def encode_rows(
-    encoder: RowEncoder, rows: list[Mapping[str, Any]], columns: tuple[str, ...], max_length: int | None
+    encoder: RowEncoder, rows: Sequence[Mapping[str, Any]], columns: tuple[str, ...], max_length: int | None
 ) -> list[EncodedRow]:
     """Encodes the rows of a batch.
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from vidalign.families.modules import PARTS
 
+MISSING_AUDIO = ("error", "silence")
+
 
 @dataclass
 class VideoFields:
@@ -38,6 +40,20 @@ class VideoFields:
     video_total_pixels: int | None = field(
         default=None,
         metadata={"help": "Most pixels of all frames of a video together, e.g. 20070400 (25600 * 28 * 28)."},
+    )
+    use_audio_in_video: bool = field(
+        default=False,
+        metadata={
+            "help": "Interleave each video's sound with its frames, by time. Only models that hear: Qwen2.5-Omni, "
+            "Qwen3-Omni."
+        },
+    )
+    missing_audio: str = field(
+        default="error",
+        metadata={
+            "help": "A video without an audio track, where `use_audio_in_video` asks for one: 'error' stops before "
+            "training with its row, 'silence' has it heard as silence of its own length."
+        },
     )
     media_root: str | None = field(
         default=None,
@@ -85,6 +101,10 @@ class VideoFields:
         unknown = sorted(set(self.freeze) - set(PARTS))
         if unknown:
             raise ValueError(f"freeze={self.freeze}: {unknown} unknown; choose from {list(PARTS)}")
+        if self.missing_audio not in MISSING_AUDIO:
+            raise ValueError(
+                f"missing_audio={self.missing_audio!r} unknown; choose from {list(MISSING_AUDIO)}"
+            )
         if self.video_fps is not None and self.video_num_frames is not None:
             raise ValueError(
                 f"video_fps={self.video_fps} and video_num_frames={self.video_num_frames} contradict each other; set one"

@@ -43,8 +43,8 @@ class VideoDPOTrainer(PreferenceTrainer, DPOTrainer):
     (`precompute_ref_log_probs`), which works with media too. Arguments as TRL's `DPOTrainer`; `peft_config` may be
     `vidalign.lora_preset()`.
 
-    Rows: `videos` (paths), `prompt`, `chosen`, `rejected`, in TRL's standard or conversational format; `images` and
-    text-only rows as in TRL.
+    Rows: `videos` (paths), `prompt`, `chosen`, `rejected`, in TRL's standard or conversational format; `audios` beside or
+    without them, `images` and text-only rows as in TRL.
 
     Source: Rafailov et al. 2023 (DPO), Pal et al. 2024 (DPO-Positive, Eq. 3).
     """

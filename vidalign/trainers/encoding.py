@@ -1,4 +1,4 @@
-"""A dataset row -> token ids and media tensors, each video decoded once."""
+"""A dataset row -> token ids and media tensors, each medium decoded once."""
 
 from __future__ import annotations
 
@@ -8,35 +8,80 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trl.data_utils import apply_chat_template, is_conversational
+import numpy as np
 
 from vidalign.families import FAMILIES
 from vidalign.families.family import EncodedPrompt, Family
-from vidalign.rows import MediaFolder, chain_of, media_of, without_nulls
+from vidalign.rows import MediaFolder, chain_of, media_of
+from vidalign.trainers.rendering import placeholders, render
+from vidalign.trainers.sound import SILENCE, refuse_deaf
 from vidalign.trainers.splice import splice
-from vidalign.video import read_video
+from vidalign.video import NoAudioStream, Video, read_audio, read_video
 
 
 @dataclass(frozen=True)
 class VideoSampling:
-    """Which frames of a video, and how large (see `vidalign.video.read_video`)."""
+    """Which frames of a video, how large (see `vidalign.video.read_video`), and whether its sound comes with them.
+
+    use_audio_in_video: the whole track on the clock of the frames: silence where it is shorter than the video, and the rest
+        where it is longer (see `vidalign.video.read_audio`).
+    missing_audio: of a video without a track, "error", or "silence" of the video's length.
+    """
 
     fps: float | None = 2.0
     num_frames: int | None = None
     max_frames: int | None = None
     max_pixels: int | None = None
     total_pixels: int | None = None
+    use_audio_in_video: bool = False
+    missing_audio: str = "error"
+
+
+@dataclass
+class DecodedPrompt:
+    """What the processor is given for a prompt.
+
+    text: the prompt with one placeholder for each medium.
+    videos: their frames, at their final size where `max_pixels` is set.
+    soundtracks: float32 [N] at `Family.audio_rate` for each video, or none at all without their sound.
+    audios: float32 [N] for each audio placeholder.
+    images: PIL images.
+    max_pixels: most pixels of a frame, by the budget of the longest video; None for the processor's own.
+    """
+
+    text: str
+    videos: list[Video]
+    soundtracks: list[np.ndarray]
+    audios: list[np.ndarray]
+    images: list[Any]
+    max_pixels: int | None
 
 
 @dataclass
 class EncodedRow:
     """prompt: its ids and media. completions: token ids by column. key: equal for rows with the same prompt and media.
-    media_key: equal for rows with the same media, "" without any."""
+    media_key: equal for rows with the same media, "" without any. decoded: what the processor was given, where the encoder
+    keeps it."""
 
     prompt: EncodedPrompt
     completions: dict[str, list[int]]
     key: str
     media_key: str
+    decoded: DecodedPrompt | None = None
+
+
+@dataclass(frozen=True)
+class _Media:
+    """The media of a row, not decoded. key: equal for the same media, "" for none."""
+
+    videos: list[str | bytes]
+    images: list[Any]
+    audios: list[str | bytes]
+    key: str
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"video": len(self.videos), "image": len(self.images), "audio": len(self.audios)}
 
 
 @dataclass
@@ -52,16 +97,15 @@ class _Encoded:
 class RowEncoder:
     """Turns rows into token ids and media.
 
-    Text is rendered as TRL does for vision rows: the chat template for messages, plain strings as they are with the
-    end-of-sequence token after the completion. Messages with string content get their media before the first user
-    message; plain strings without a placeholder get it at the front.
-
     Args:
         processor: the model's processor, or a tokenizer for text-only rows.
         family: what the model's family does with media; None for text-only rows.
-        sampling, folder: how videos are read, and where they are.
+        sampling, folder: how media are read, and where they are.
         cache_gb: memory for encoded prompts, least recently used first out.
         media_token_ids: ids that no completion may contain.
+
+    Raises:
+        ValueError: the sampling asks for sound, and the family does not hear.
     """
 
     def __init__(
@@ -78,8 +122,12 @@ class RowEncoder:
         self.tokenizer = getattr(processor, "tokenizer", processor)
         self.family = family
         self.sampling = sampling or VideoSampling()
+        if self.sampling.use_audio_in_video and family is not None:
+            refuse_deaf(family, "use_audio_in_video=True asks for the videos' sound")
         self.folder = folder or MediaFolder()
         self.media_token_ids = media_token_ids
+        self.keeps_decoded = False
+        """Whether rows come with their frames and samples, read once for both; no prompt is taken from a cache then."""
         self._capacity = int(cache_gb * 2**30)
         self._held = 0
         self._cache: OrderedDict[str, EncodedPrompt] = OrderedDict()
@@ -100,7 +148,7 @@ class RowEncoder:
         Raises:
             ValueError: with the row's media in the message where they are the cause.
         """
-        return self._encode(row, columns, *self._media(row))
+        return self._encode(row, columns, self._media(row))
 
     def chain(self, row: Mapping[str, Any], longest: int | None = None) -> list[EncodedRow]:
         """The items of a ranked row, best first, its media read once; with `completion` as their column.
@@ -111,24 +159,37 @@ class RowEncoder:
             ValueError: as for one row; no chain; or items that are equal once they are tokens.
         """
         media = self._media(row)
-        items = [self._encode(item, ("completion",), *media) for item in chain_of(row)[:longest]]
+        items = [self._encode(item, ("completion",), media) for item in chain_of(row)[:longest]]
         seen = {(item.key, tuple(item.completions["completion"])) for item in items}
         if len(seen) < len(items):
             raise ValueError("two items of the chain have the same tokens, so neither is better")
         return items
 
-    def _media(self, row: Mapping[str, Any]) -> tuple[list[str | bytes], list[Any]]:
+    def decoded(self, row: Mapping[str, Any]) -> DecodedPrompt:
+        """What the processor would be given for the row's prompt: for an engine that runs a processor of its own.
+
+        Raises:
+            ValueError: as for encoding the row.
+        """
+        media = self._media(row)
+        return self._decode(self._render(row, (), media)["prompt"], media)
+
+    def _media(self, row: Mapping[str, Any]) -> _Media:
         stored = media_of(row, "image") or media_of(row, "vidalign_image")
         videos = [self.folder.locate(medium) for medium in media_of(row, "video")]
-        return videos, [_image(image) for image in stored]
+        audios = [self.folder.locate(medium) for medium in media_of(row, "audio")]
+        images = [_image(image) for image in stored]
+        sound = self.sampling.use_audio_in_video
+        return _Media(videos, images, audios, _media_key(videos, images, audios, sound=sound))
 
-    def _encode(
-        self, row: Mapping[str, Any], columns: Sequence[str], videos: list[str | bytes], images: list[Any]
-    ) -> EncodedRow:
-        text = self._render(row, columns, len(videos), len(images))
-        media_key = _media_key(videos, images)
-        key = hashlib.sha256(f"{media_key}\0{text['prompt']}".encode()).hexdigest()
-        prompt = self._prompt(key, media_key, text["prompt"], videos, images)
+    def _encode(self, row: Mapping[str, Any], columns: Sequence[str], media: _Media) -> EncodedRow:
+        text = self._render(row, columns, media)
+        key = hashlib.sha256(f"{media.key}\0{text['prompt']}".encode()).hexdigest()
+        decoded = self._decode(text["prompt"], media) if self.keeps_decoded else None
+        if decoded is not None and media.key:
+            prompt = self._process(decoded)
+        else:
+            prompt = self._prompt(key, text["prompt"], media)
         completions = {
             column: self.tokenizer(text[column], add_special_tokens=False)["input_ids"] for column in columns
         }
@@ -141,31 +202,30 @@ class RowEncoder:
                 )
             if not ids:
                 raise ValueError(f"{column} has no tokens")
-        return EncodedRow(prompt, completions, key, media_key)
+        return EncodedRow(prompt, completions, key, media.key, decoded)
+
+    def _render(self, row: Mapping[str, Any], columns: Sequence[str], media: _Media) -> dict[str, str]:
+        return render(row, columns, media.counts, processor=self.processor, family=self.family)
 
     def _ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def _placeholder_ids(self) -> frozenset[int]:
         assert self.family is not None
-        written = self.family.video_placeholder(self.processor) + self.family.image_placeholder(
-            self.processor
-        )
+        written = "".join(placeholders(self.processor, self.family).values())
         return self.media_token_ids | {
             token for token in self._ids(written) if token in self.tokenizer.added_tokens_decoder
         }
 
-    def _prompt(
-        self, key: str, media_key: str, text: str, videos: list[str | bytes], images: list[Any]
-    ) -> EncodedPrompt:
-        if not media_key:
+    def _prompt(self, key: str, text: str, media: _Media) -> EncodedPrompt:
+        if not media.key:
             # Through the tokenizer: some processors refuse a call without media.
             return EncodedPrompt(self._ids(text))
         if key in self._cache:
             self._cache.move_to_end(key)
-            self._last = _Encoded(key, media_key, text, self._cache[key])
+            self._last = _Encoded(key, media.key, text, self._cache[key])
             return self._cache[key]
-        if self._last is not None and self._last.media_key == media_key:
+        if self._last is not None and self._last.media_key == media.key:
             if self._last.key == key:
                 return self._last.prompt
             last = self._last
@@ -174,32 +234,67 @@ class RowEncoder:
             )
             if ids is not None:
                 return EncodedPrompt(ids, last.prompt.media)
-        prompt = self._process(text, videos, images)
-        self._last = _Encoded(key, media_key, text, prompt)
+        prompt = self._process(self._decode(text, media))
+        self._last = _Encoded(key, media.key, text, prompt)
         self._remember(key, prompt)
         return prompt
 
-    def _process(self, text: str, videos: list[str | bytes], images: list[Any]) -> EncodedPrompt:
-        """Decodes the media and runs the processor."""
-        if self.family is None:
+    def _decode(self, text: str, media: _Media) -> DecodedPrompt:
+        if media.key and self.family is None:
             raise ValueError("the row has media, but the model has no vision tower; load a video model")
-        decoded = [
-            read_video(
-                video,
-                fps=self.sampling.fps,
-                num_frames=self.sampling.num_frames,
-                max_frames=self.sampling.max_frames,
-                max_pixels=self.sampling.max_pixels,
-                total_pixels=self.sampling.total_pixels,
-                multiple=self.family.frame_multiple if self._has_budget() else 1,
-            )
-            for video in videos
-        ]
+        if media.audios:
+            refuse_deaf(self.family, "the row has audios")
+        videos = [self._video(source) for source in media.videos]
+        heard = list(zip(media.videos, videos, strict=True)) if self.sampling.use_audio_in_video else []
         budget = self.sampling.max_pixels
-        if self.sampling.total_pixels is not None and decoded:
-            longest = max(len(video.frames) for video in decoded)
+        if self.sampling.total_pixels is not None and videos:
+            longest = max(len(video.frames) for video in videos)
             budget = min(budget or self.sampling.total_pixels, self.sampling.total_pixels // longest)
-        return self.family.encode(self.processor, text, decoded, images, max_pixels=budget)
+        return DecodedPrompt(
+            text,
+            videos,
+            [self._soundtrack(*pair) for pair in heard],
+            [self._audio(source) for source in media.audios],
+            media.images,
+            budget,
+        )
+
+    def _video(self, source: str | bytes) -> Video:
+        assert self.family is not None
+        return read_video(
+            source,
+            fps=self.sampling.fps,
+            num_frames=self.sampling.num_frames,
+            max_frames=self.sampling.max_frames,
+            max_pixels=self.sampling.max_pixels,
+            total_pixels=self.sampling.total_pixels,
+            multiple=self.family.frame_multiple if self._has_budget() else 1,
+        )
+
+    def _audio(self, source: str | bytes) -> np.ndarray:
+        assert self.family is not None and self.family.audio_rate is not None
+        return read_audio(source, rate=self.family.audio_rate)
+
+    def _soundtrack(self, source: str | bytes, video: Video) -> np.ndarray:
+        assert self.family is not None and self.family.audio_rate is not None
+        try:
+            return self._audio(source)
+        except NoAudioStream as error:
+            if self.sampling.missing_audio == "silence":
+                return np.zeros(round(video.duration * self.family.audio_rate), dtype=np.float32)
+            raise NoAudioStream(error.path, error.problem, SILENCE) from None
+
+    def _process(self, prompt: DecodedPrompt) -> EncodedPrompt:
+        assert self.family is not None
+        sound = {"audios": prompt.audios, "soundtracks": prompt.soundtracks} if self.family.audio_rate else {}
+        return self.family.encode(
+            self.processor,
+            prompt.text,
+            prompt.videos,
+            prompt.images,
+            max_pixels=prompt.max_pixels,
+            **sound,
+        )
 
     def _has_budget(self) -> bool:
         return self.sampling.max_pixels is not None or self.sampling.total_pixels is not None
@@ -213,61 +308,6 @@ class RowEncoder:
         while self._held > self._capacity:
             _, dropped = self._cache.popitem(last=False)
             self._held -= _bytes(dropped)
-
-    def _render(
-        self, row: Mapping[str, Any], columns: Sequence[str], videos: int, images: int
-    ) -> dict[str, str]:
-        example = {column: without_nulls(row[column]) for column in ("prompt", *columns)}
-        if is_conversational(example):
-            # A tokenizer's template reads strings, a processor's reads blocks.
-            if self.processor is not self.tokenizer:
-                example["prompt"] = _with_blocks(example["prompt"], videos, images)
-                for column in columns:
-                    example[column] = _with_blocks(example[column], 0, 0)
-            options = dict(row.get("chat_template_kwargs") or {})
-            return apply_chat_template(example, self.processor, tools=row.get("tools"), **options)
-        eos = self.tokenizer.eos_token or ""
-        for column in columns:
-            if not example[column].endswith(eos):
-                example[column] += eos
-        if videos or images:
-            example["prompt"] = self._with_placeholders(example["prompt"], videos, images)
-        return example
-
-    def _with_placeholders(self, prompt: str, videos: int, images: int) -> str:
-        if self.family is None:
-            return prompt
-        missing = ""
-        for placeholder, count in (
-            (self.family.video_placeholder(self.processor), videos),
-            (self.family.image_placeholder(self.processor), images),
-        ):
-            if count and placeholder not in prompt:
-                missing += placeholder * count
-        return f"{missing}\n{prompt}" if missing else prompt
-
-
-def _with_blocks(messages: list[dict[str, Any]], videos: int, images: int) -> list[dict[str, Any]]:
-    """Every content a list of blocks; media blocks stand before the first user message unless they are there already."""
-    messages = [dict(message) for message in messages]
-    written = [
-        block.get("type")
-        for message in messages
-        if isinstance(message.get("content"), list)
-        for block in message["content"]
-    ]
-    blocks = [{"type": "video"}] * (videos if "video" not in written else 0)
-    blocks += [{"type": "image"}] * (images if "image" not in written else 0)
-    for message in messages:
-        if isinstance(message.get("content"), str):
-            message["content"] = [{"type": "text", "text": message["content"]}]
-    for message in messages:
-        if message["role"] == "user" and blocks:
-            message["content"] = [*blocks, *message["content"]]
-            blocks = []
-    if blocks:
-        raise ValueError("the prompt has media but no user message to show them in")
-    return messages
 
 
 def _image(image: Any) -> Any:
@@ -285,13 +325,16 @@ def _image(image: Any) -> Any:
     return load_image(image) if isinstance(image, str) else image
 
 
-def _media_key(videos: Sequence[str | bytes], images: Sequence[Any]) -> str:
-    if not videos and not images:
+def _media_key(
+    videos: Sequence[str | bytes], images: Sequence[Any], audios: Sequence[str | bytes], *, sound: bool
+) -> str:
+    if not (videos or images or audios):
         return ""
     digest = hashlib.sha256()
-    for video in videos:
-        digest.update(b"\0video")
-        digest.update(video if isinstance(video, bytes) else video.encode())
+    for kind, sources in (("video with sound" if sound else "video", videos), ("audio", audios)):
+        for source in sources:
+            digest.update(f"\0{kind}\0".encode())
+            digest.update(source if isinstance(source, bytes) else source.encode())
     for image in images:
         digest.update(b"\0image")
         digest.update(image.tobytes() if hasattr(image, "tobytes") else repr(image).encode())

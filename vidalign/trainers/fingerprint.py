@@ -8,10 +8,11 @@ from typing import Any
 from datasets.fingerprint import Hasher
 
 from vidalign.rows import media_of
+from vidalign.trainers.sound import AUDIO_COLUMNS
 
 
 def media_fingerprint(dataset: Any, collator: Any) -> str:
-    """Changes with the dataset, the sampling of videos, the processor, the longest row and chain, and each file's size and time.
+    """Changes with the dataset, how media are read, the processor, the longest row and chain, and each file's size and time.
 
     Args:
         dataset: a `datasets.Dataset` of rows with media.
@@ -23,13 +24,16 @@ def media_fingerprint(dataset: Any, collator: Any) -> str:
     if encoder is not None:
         longest = getattr(collator, "chain_length", None)
         hasher.update((encoder.sampling, collator.max_length, longest, repr(encoder.processor)))
-        columns = [column for column in ("video", "videos") if column in dataset.column_names]
+        kinds = {"video": ("video", "videos"), "audio": AUDIO_COLUMNS}
+        columns = [column for group in kinds.values() for column in group if column in dataset.column_names]
         for row in dataset.select_columns(columns):
-            for video in (medium for medium in media_of(row, "video")):
-                located = encoder.folder.locate(video)
-                if isinstance(located, str):
-                    stat = os.stat(located)
-                    hasher.update((located, stat.st_size, stat.st_mtime_ns))
-                else:
-                    hasher.update(located)
+            for kind in kinds:
+                for medium in media_of(row, kind):
+                    located = encoder.folder.locate(medium)
+                    hasher.update(kind)
+                    if isinstance(located, str):
+                        stat = os.stat(located)
+                        hasher.update((located, stat.st_size, stat.st_mtime_ns))
+                    else:
+                        hasher.update(located)
     return hasher.hexdigest()

@@ -81,8 +81,8 @@ class RankingTrainer(VideoTrainer, DPOTrainer):
     """Changes only the rows, which are chains of any length, and the objective.
 
     Rows: `videos` (paths), `prompt` and `ranked`, a list of completions, best first; or `prompts`, a list, and one
-    `completion`, for questions that one answer fits better or worse (`vidalign.rows.chain_of`). `images` and text alone
-    as well. Optional `scores`, one for each item, must fall. The video runs once for the whole chain.
+    `completion`, for questions that one answer fits better or worse (`vidalign.rows.chain_of`). `audios`, `images` and text
+    alone as well. Optional `scores`, one for each item, must fall. The video runs once for the whole chain.
 
     Reference and arguments as `VideoDPOTrainer`; loss type "hinge" has none, and loads none. With chains of two,
     "plackett_luce", "mpo" and "dpo" are DPO.

@@ -1,8 +1,9 @@
-"""`python -m vidalign.trainers.<method> --config recipe.yaml [--key value ...]`: what the three entry points share."""
+"""`python -m vidalign.trainers.<method> --config recipe.yaml [--key value ...]`: what the entry points share."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ class RecipeArguments(ScriptArguments):
     """TRL's script arguments, and what a recipe says about itself."""
 
     method: str | None = field(
-        default=None, metadata={"help": "Trainer that the recipe is for: sft, dpo, synpo or ranking."}
+        default=None, metadata={"help": "Trainer that the recipe is for: sft, dpo, synpo, ranking or grpo."}
     )
     paper: str | None = field(default=None, metadata={"help": "Paper and table that the recipe follows."})
     hardware: str | None = field(
@@ -27,9 +28,9 @@ class RecipeArguments(ScriptArguments):
     )
 
 
-def parser(config_class: type) -> TrlParser:
+def parser(config_class: type, script_class: type = RecipeArguments) -> TrlParser:
     """The parser of a method: unknown keys fail."""
-    return TrlParser((RecipeArguments, config_class, ModelConfig))
+    return TrlParser((script_class, config_class, ModelConfig))
 
 
 def load(name: str, config: str | None = None, *, streaming: bool = False) -> Any:
@@ -80,9 +81,21 @@ def split_of(dataset: Any, split: str, name: str) -> Any:
     return dataset[split]
 
 
-def run(trainer_class: type, config_class: type, method: str) -> None:
-    """Parses, trains, saves, and pushes if asked."""
-    script, args, model = parser(config_class).parse_args_and_config(fail_with_unknown_args=True)
+def run(
+    trainer_class: type,
+    config_class: type,
+    method: str,
+    *,
+    script_class: type = RecipeArguments,
+    options: Callable[[Any], dict[str, Any]] = lambda script: {},
+) -> None:
+    """Parses, trains, saves, and pushes if asked.
+
+    script_class: the method's own script arguments. options: from them, further arguments of the trainer.
+    """
+    script, args, model = parser(config_class, script_class).parse_args_and_config(
+        fail_with_unknown_args=True
+    )
     if script.method not in (None, method):
         raise ValueError(
             f"this recipe is for method {script.method!r}; launch it with -m vidalign.trainers.{script.method}"
@@ -99,6 +112,7 @@ def run(trainer_class: type, config_class: type, method: str) -> None:
             f"launched as {launched} processes, but the trainer sees one: they would train apart. On the CPU pass "
             "--use_cpu true."
         )
+    given = options(script)
     args.model_init_kwargs = {
         "revision": model.model_revision,
         "attn_implementation": model.attn_implementation,
@@ -118,6 +132,7 @@ def run(trainer_class: type, config_class: type, method: str) -> None:
         eval_dataset=evaluation,
         quantization_config=get_quantization_config(model),
         peft_config=get_peft_config(model),
+        **given,
     )
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
     trainer.save_model(args.output_dir)

@@ -22,7 +22,7 @@ class VideoSFTTrainer(VideoTrainer, SFTTrainer):
     """Changes only what reaches the model: rows with videos; rows of one video and prompt share them.
 
     Rows: `videos` (paths), `prompt`, `completion`, in TRL's standard or conversational format, or `messages`, whose
-    last turn is the completion. Of chains (`RankingTrainer`'s rows) the best item is learnt. Arguments as TRL's
+    last turn is the completion; `audios` beside videos or without them. Of chains (`RankingTrainer`'s rows) the best item is learnt. Arguments as TRL's
     `SFTTrainer`; `peft_config` may be `vidalign.lora_preset()`.
     """
 

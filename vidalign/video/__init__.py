@@ -11,7 +11,7 @@ from .errors import (
     VideoError,
     VideoNotFound,
 )
-from .probe import VideoInfo, probe
+from .probe import VideoInfo, has_audio, probe
 from .read import Video, read_video
 from .size import fit_size
 
@@ -27,6 +27,7 @@ __all__ = [
     "VideoNotFound",
     "clips",
     "fit_size",
+    "has_audio",
     "probe",
     "read_audio",
     "read_video",

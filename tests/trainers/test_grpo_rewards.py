@@ -1,0 +1,156 @@
+"""Rewards under GRPO: they run beside the scoring, and a judge that is gone stops training with a checkpoint."""
+
+import asyncio
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "judge"))
+
+from server import JudgeServer
+
+from vidalign.judge import LLMJudge
+from vidalign.rewards import ChecklistReward
+
+
+@pytest.fixture
+def keypoint_rows(online_rows):
+    return [{**row, "keypoints": ["a dog barks"]} for row in online_rows(4)]
+
+
+@pytest.fixture
+def judged(tmp_path, monkeypatch):
+    """`judged(behave)`: a checklist reward that asks a real HTTP server, and the server."""
+    monkeypatch.setattr("vidalign.judge.sending.backoff", lambda failures: 0.001)
+    servers = []
+
+    def build(behave=None, **settings):
+        server = JudgeServer(**({} if behave is None else {"behave": behave})).start()
+        servers.append(server)
+        given = {"cache_dir": str(tmp_path / "cache"), "max_retries": 0, **settings}
+        return ChecklistReward(LLMJudge("openai/judge", api_base=server.url, **given)), server
+
+    yield build
+    for server in servers:
+        server.stop()
+
+
+def test_awaitable_rewards_run_while_completions_are_scored(grpo_of):
+    """Each waits for the other: run one after the other, neither would end."""
+    rewarding, scoring = threading.Event(), threading.Event()
+
+    async def reward(completions, **_):
+        rewarding.set()
+        while not scoring.is_set():
+            await asyncio.sleep(0.01)
+        return [float(number) for number in range(len(completions))]
+
+    trainer = grpo_of(rewards=reward, num_iterations=2, max_steps=1)
+    score = trainer._get_per_token_logps_and_entropies
+
+    def score_meanwhile(*args, **kwargs):
+        assert rewarding.wait(60)
+        scoring.set()
+        return score(*args, **kwargs)
+
+    trainer._get_per_token_logps_and_entropies = score_meanwhile
+    trainer.train()
+    logged = trainer.state.log_history[0]
+    assert 0 <= logged["reward_time/hidden_share"] <= 1
+    assert logged["rewards/reward/mean"] == pytest.approx(3.5)
+
+
+def test_blocking_rewards_run_in_the_trainers_own_thread(grpo_of):
+    threads = []
+
+    def reward(completions, **_):
+        threads.append(threading.current_thread())
+        return [1.0] * len(completions)
+
+    grpo_of(rewards=reward, max_steps=1).train()
+    assert threads == [threading.main_thread()]
+
+
+def test_columns_reach_the_rewards(grpo_of, online_rows):
+    from PIL import Image
+
+    seen = {}
+
+    def reward(completions, **columns):
+        seen.update(columns)
+        return [0.0] * len(completions)
+
+    picture = Image.new("RGB", (60, 60))
+    rows = [{**row, "images": [picture], "name": str(n)} for n, row in enumerate(online_rows(2))]
+    grpo_of(rows=rows, rewards=reward, max_steps=1).train()
+    assert {"videos", "images", "name", "prompts", "completion_ids", "trainer_state"} <= set(seen)
+    assert sorted(seen["name"]) == ["0"] * 4 + ["1"] * 4
+    assert not any(name.startswith("vidalign") for name in seen)
+
+
+def test_a_judge_over_http_rewards_each_completion(grpo_of, keypoint_rows, judged):
+    reward, server = judged()
+    trainer = grpo_of(rows=keypoint_rows, rewards=reward, max_steps=1)
+    trainer.train()
+    assert trainer.state.log_history[0]["rewards/checklist_reward/mean"] == 1.0
+    assert server.requests
+
+
+def test_a_judge_that_fails_for_good_stops_training_with_a_checkpoint(
+    grpo_of, keypoint_rows, judged, tmp_path
+):
+    """After the first step every answer is 500: no zeros are learnt, and a resumed run goes on from the checkpoint."""
+    broken = threading.Event()
+
+    def behave(number, body):
+        from aiohttp import web
+        from server import all_true
+
+        return web.Response(status=500) if broken.is_set() else all_true(body)
+
+    reward, _ = judged(behave, patience=3)
+    settings = {"rows": keypoint_rows, "rewards": reward, "max_steps": 3, "output_dir": str(tmp_path / "run")}
+    trainer = grpo_of(**settings)
+    calls = []
+    compute = trainer._compute_loss
+    trainer._compute_loss = lambda *a: calls.append(broken.set()) or compute(*a)
+    with pytest.raises(Exception, match="judge") as caught:
+        trainer.train()
+    note = "\n".join(caught.value.__notes__)
+    assert "stopped at step 1" in note and "checkpoint-1" in note
+    assert len(calls) == 1
+    checkpoint = tmp_path / "run" / "checkpoint-1"
+    assert (checkpoint / "model.safetensors").exists() and (checkpoint / "optimizer.pt").exists()
+    broken.clear()
+    again = grpo_of(**{**settings, "rewards": judged()[0]})
+    again.train(resume_from_checkpoint=str(checkpoint))
+    assert again.state.global_step == 3
+    assert [entry["step"] for entry in again.state.log_history if "reward" in entry] == [1, 2, 3]
+
+
+def test_resuming_after_a_failure_is_as_if_it_had_not_failed(grpo_of, online_rows, tmp_path):
+    def reward_of(failing):
+        def reward(completion_ids, trainer_state, **_):
+            if failing and trainer_state.global_step == 2:
+                raise ConnectionError("the judge is gone")
+            return [sum(ids) % 7 / 7 for ids in completion_ids]
+
+        return reward
+
+    def losses(trainer):
+        return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+
+    settings = {"rows": online_rows(6), "max_steps": 4}
+    whole = grpo_of(rewards=reward_of(False), output_dir=str(tmp_path / "whole"), **settings)
+    whole.train()
+    broken = grpo_of(rewards=reward_of(True), output_dir=str(tmp_path / "broken"), **settings)
+    with pytest.raises(ConnectionError, match="gone"):
+        broken.train()
+    resumed = grpo_of(rewards=reward_of(False), output_dir=str(tmp_path / "broken"), **settings)
+    resumed.train(resume_from_checkpoint=str(tmp_path / "broken" / "checkpoint-2"))
+    assert losses(resumed) == pytest.approx(losses(whole), abs=1e-6)
+    for one, other in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=0)

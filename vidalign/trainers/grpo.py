@@ -1,0 +1,469 @@
+"""GRPO on video and on audio interleaved with video: each prompt's media are decoded, encoded and read once a group."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from trl import GRPOConfig, GRPOTrainer
+
+from vidalign.families.family import EncodedPrompt
+from vidalign.prefix import HeldMedia, generate
+from vidalign.trainers import _trl
+from vidalign.trainers.base import IMAGES, VideoTrainer
+from vidalign.trainers.collators import ROW, encode_rows
+from vidalign.trainers.config import VideoFields
+from vidalign.trainers.encoding import EncodedRow, RowEncoder
+from vidalign.trainers.micro_batches import micro_batches, same_prompts, scoring_chunks, shuffled_groups
+from vidalign.trainers.rewarding import Outcome, Rewarding
+from vidalign.trainers.vllm_rollouts import RolloutEngine, forbid, rollout_prompt
+
+
+@dataclass
+class VideoGRPOConfig(VideoFields, GRPOConfig):
+    """TRL's `GRPOConfig` with media settings.
+
+    `max_length`: a prompt that with `max_completion_length` exceeds it stops training with its row; None for no limit.
+    """
+
+
+@dataclass
+class _Rollout:
+    """A generation batch: the distinct rows, encoded, and the number of each row's own."""
+
+    rows: list[EncodedRow]
+    numbers: list[int]
+
+    @property
+    def prompts(self) -> list[EncodedPrompt]:
+        return [row.prompt for row in self.rows]
+
+
+class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
+    """TRL's `GRPOTrainer` on rows with videos, images, audio, or text alone.
+
+    A prompt's media are decoded and encoded once and held, once, for the generation batch; the prompt is read once for
+    all its completions, in generation and in each scoring, and its completions stay together in micro-batches. Frozen
+    towers run once for generation, old policy, reference and every training step. Tokens that stand for media are never
+    sampled. Awaitable reward functions, such as all of `vidalign.rewards`, run while the completions are scored; if one
+    raises, training stops with a checkpoint.
+
+    Rows: `prompt`, `videos` (paths), and any columns for the reward functions, e.g. `keypoints` and `dialogue`.
+    Arguments as TRL's `GRPOTrainer`; `peft_config` may be `vidalign.lora_preset()`.
+
+    Source: Shao et al. 2024 (GRPO); AVoCaDO, Eq. 1 and 2.
+    """
+
+    _kind = "online"
+    _parent = "GRPOTrainer"
+    _tag_names: ClassVar[list[str]] = ["trl", "vidalign", "grpo", "video"]
+    _name = "GRPO on video"
+    # Set by TRL's `__init__`.
+    reward_funcs: list[Any]
+    _buffered_inputs: list[dict[str, Any]] | None
+
+    def __init__(
+        self,
+        model: Any,
+        reward_funcs: Any = None,
+        args: VideoGRPOConfig | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        processing_class: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if args is None:
+            args = VideoGRPOConfig(output_dir="video-grpo")
+        self._encoder: RowEncoder | None = None
+        self._rollout: _Rollout | None = None
+        self._scored: tuple[torch.Tensor, HeldMedia] | None = None
+        self._rewarding: Rewarding | None = None
+        parent_init = super().__init__
+
+        def init(*, data_collator: Any, **given: Any) -> None:
+            self._encoder = data_collator  # TRL's rows stay rows until they are generated from
+            parent_init(reward_funcs=reward_funcs, **given)
+
+        self._build(
+            init,
+            model=model,
+            args=args,
+            data_collator=None,
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            processing_class=processing_class,
+            **kwargs,
+        )
+        if self._reads_rows:
+            self._refuse_with_media(kwargs)
+            if self.use_vllm:
+                self._take_engine()
+        # Whether the models' forward takes rows with groups (`_trl.install_rows_forward`).
+        self._takes_groups = self._family is not None and (self._reads_rows or args.share_prefix)
+
+    def _media_collator(self, encoder: RowEncoder, pad_token_id: int, args: Any) -> Any:
+        return encoder
+
+    def _refuse_with_media(self, given: Mapping[str, Any]) -> None:
+        for name in ("tools", "rollout_func", "environment_factory"):
+            if given.get(name):
+                raise ValueError(f"{name} is not supported for rows with media; leave it unset")
+
+    def _take_engine(self) -> None:
+        """vLLM is given media as well, and may not sample their tokens."""
+        if self.vllm_mode != "colocate":
+            raise ValueError(
+                f"vllm_mode={self.vllm_mode!r} cannot be given decoded media; set vllm_mode='colocate'"
+            )
+        assert self._encoder is not None and self._family is not None
+        self._encoder.keeps_decoded = True
+        self.vllm_generation.llm = RolloutEngine(self.vllm_generation.llm)
+        forbid(self.vllm_generation, self._family.media_token_ids(self.model.config))
+
+    # Encoding
+
+    def _encoded(self, rows: list[dict[str, Any]]) -> _Rollout:
+        """Each distinct row once. TRL repeats a row for each of its completions, one after another."""
+        assert self._encoder is not None
+        distinct: list[dict[str, Any]] = []
+        numbers: list[int] = []
+        for row in rows:
+            if not distinct or not _same_row(row, distinct[-1]):
+                distinct.append(row)
+            numbers.append(len(distinct) - 1)
+        options = self.args.chat_template_kwargs or {}
+        given: list[Mapping[str, Any]] = [
+            {**row, "chat_template_kwargs": {**options, **(row.get("chat_template_kwargs") or {})}}
+            for row in distinct
+        ]
+        room = self.args.max_length
+        room = room - self.max_completion_length + 1 if room is not None else None
+        encoded = encode_rows(self._encoder, given, (), room)
+        return _Rollout(encoded, numbers)
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        if self._rollout is None:
+            return super()._tokenize_prompts(prompts)
+        ids = [prompt.input_ids for prompt in self._rollout.prompts]
+        return [ids[number] for number in self._rollout.numbers], None, {}
+
+    # Generation
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        before = _random_state()
+        self._inputs = inputs
+        try:
+            if not self._reads_rows:
+                output = super()._generate_and_score_completions(inputs)
+                if self._takes_groups:
+                    output["prefix_group"] = same_prompts(output["prompt_ids"], output["prompt_mask"])
+                return output
+            self._rollout = self._encoded(inputs)
+            group = torch.tensor(self._rollout.numbers, device=self.accelerator.device)
+            media = HeldMedia([prompt.media for prompt in self._rollout.prompts])
+            self._scored = (group, media)
+            output = super()._generate_and_score_completions(inputs)
+            return {**output, "prefix_group": group, "media": media}
+        except RewardFailure as failure:
+            # As if this batch had not begun: a resumed run draws the same completions, for which a judge's cache answers.
+            _set_random_state(before)
+            self._stop(failure)
+            raise  # `_stop` always raises
+        finally:
+            if self._rewarding is not None:
+                self._rewarding.cancel()
+            self._rollout = self._scored = self._rewarding = None
+            self._inputs = []
+
+    def _generate_single_turn(
+        self,
+        prompt_ids: list[list[int]],
+        images: Any,
+        multimodal_fields: dict[str, Any],
+        num_generations: int,
+        **given: Any,
+    ) -> tuple[list[list[int]], list[list[float]] | None]:
+        if self._rollout is not None:
+            prompts, numbers = self._rollout.prompts, self._rollout.numbers
+            if self.use_vllm:
+                requests = [self._request(row) for row in self._rollout.rows]
+                asked: Any = [
+                    requests[number] for number in numbers
+                ]  # in the place of token ids, for `RolloutEngine`
+                return super()._generate_single_turn(asked, None, {}, num_generations, **given)
+        elif self._generates_as_trl(images, multimodal_fields):
+            return super()._generate_single_turn(
+                prompt_ids, images, multimodal_fields, num_generations, **given
+            )
+        else:
+            prompts, numbers = _distinct(prompt_ids)
+        if not self.args.share_prefix:
+            prompts, numbers = [prompts[number] for number in numbers], list(range(len(numbers)))
+        with (
+            _trl.profiling_context(self, "transformers.generate"),
+            _trl.unwrap_model_for_generation(
+                self.model_wrapped,
+                self.accelerator,
+                gather_deepspeed3_params=self.args.ds3_gather_for_generation,
+                generation_kwargs=self.generation_kwargs,
+                gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
+            ) as model,
+            torch.no_grad(),
+            self._dist.summon_full_params(self.model_wrapped, recurse=False),
+        ):
+            responses = generate(
+                model,
+                prompts,
+                samples=[numbers.count(number) for number in range(len(prompts))],
+                encoder=self._media_encoder,
+                generation_config=self.generation_config,
+            )
+        return [response for own in responses for response in own], None
+
+    def _generates_as_trl(self, images: Any, multimodal_fields: Any) -> bool:
+        """Whether text is generated by TRL's own loop."""
+        other = self.use_vllm or self.use_transformers_continuous_batching or self.tools
+        alone = not (self._takes_groups and self.args.share_prefix)
+        return bool(other or images or multimodal_fields or alone)
+
+    def _request(self, row: EncodedRow) -> dict[str, Any]:
+        assert row.decoded is not None and self._encoder is not None and self._family is not None
+        text_ids = self._encoder.tokenizer(row.decoded.text, add_special_tokens=False)["input_ids"]
+        return rollout_prompt(row.decoded, row.prompt.input_ids, text_ids, self._family.audio_rate)
+
+    def _generate(self, prompts: list[Any]) -> tuple[Any, ...]:
+        output = super()._generate(prompts)
+        _, completion_ids, _, completions, _, extra_fields, *_ = output
+        if not extra_fields:
+            self._rewarding = self._start_rewards(prompts, completions, completion_ids)
+        return output
+
+    # Rewards
+
+    def _start_rewards(
+        self, prompts: list[Any], completions: list[Any], completion_ids: list[list[int]]
+    ) -> Rewarding:
+        given: dict[str, Any] = {
+            IMAGES_SEEN.get(name, name): [row[name] for row in self._inputs]
+            for name in self._inputs[0]
+            if name not in ("prompt", "completion", "completion_ids", ROW)
+        }
+        given |= {
+            "prompts": prompts,
+            "completions": completions,
+            "completion_ids": completion_ids,
+            "trainer_state": self.state,
+            "log_extra": self._log_completion_extra,
+            "log_metric": self._log_metric,
+        }
+        if self.environments is not None:
+            given["environments"] = self.environments
+        return Rewarding(self.reward_funcs, getattr(self, "async_loop", None), given)
+
+    def _calculate_rewards(
+        self, inputs: list[Any], prompts: list[Any], completions: list[Any], completion_ids_list: list[Any]
+    ) -> torch.Tensor:
+        self._inputs = inputs
+        rewarding = self._rewarding or self._start_rewards(prompts, completions, completion_ids_list)
+        outcomes = rewarding.collect()
+        self._agree(outcomes)
+        mode = "train" if self.model.training else "eval"
+        if rewarding.hidden is not None:
+            self._metrics[mode]["reward_time/hidden_share"].append(rewarding.hidden)
+            self._metrics[mode]["reward_time/waited"].append(rewarding.waited)
+        functions = self.reward_funcs
+        self.reward_funcs = [
+            _returning(outcome) if isinstance(outcome, list) else function
+            for function, outcome in zip(functions, outcomes, strict=True)
+        ]
+        try:
+            return super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        finally:
+            self.reward_funcs = functions
+
+    def _agree(self, outcomes: list[Outcome]) -> None:
+        """Raises on all processes if a reward function raised on one: the others would wait for it for ever."""
+        failed = {
+            name: outcome
+            for name, outcome in zip(self.reward_func_names, outcomes, strict=True)
+            if isinstance(outcome, Exception)
+        }
+        here = torch.tensor([len(failed)], device=self.accelerator.device)
+        everywhere = self.accelerator.gather(here)
+        if not everywhere.any():
+            return
+        name, error = next(iter(failed.items()), (None, None))
+        raise RewardFailure(name, error, int(everywhere.nonzero()[0]))
+
+    def _stop(self, failure: RewardFailure) -> None:
+        """Saves what has been learned, once, and raises the reward function's own error."""
+        step = self.state.global_step
+        folder = os.path.join(self.args.output_dir, f"checkpoint-{step}")
+        if not os.path.isdir(folder):
+            self._save_checkpoint(self.model, trial=None)
+        note = (
+            f"training stopped at step {step}, because a reward function failed; nothing was learned from this batch. "
+            f"Go on with resume_from_checkpoint={folder!r}"
+        )
+        if failure.error is None:
+            raise RuntimeError(f"a reward function failed in process {failure.process}: {note}") from None
+        failure.error.add_note(f"{failure.function}: {note}")
+        raise failure.error from None
+
+    # Scoring
+
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        if not self.model.training or not self._takes_groups or not self._keeps_groups:
+            return super()._prepare_inputs(generation_batch)
+        every = self.args.steps_per_generation * self.num_iterations
+        if self._step % every == 0 or self._buffered_inputs is None:
+            batch = self._generate_and_score_completions(generation_batch)
+            order = shuffled_groups(batch["prefix_group"])
+            self._buffered_inputs = micro_batches(batch, order, self.args.steps_per_generation)
+        return self._buffered_inputs[self._step % self.args.steps_per_generation]
+
+    @property
+    def _keeps_groups(self) -> bool:
+        """Text rows without sharing go TRL's own way, to the order of rows."""
+        return self._reads_rows or self.args.share_prefix
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        if "media" in inputs:
+            self._scored = (inputs["prefix_group"], inputs["media"])
+        try:
+            return super()._compute_loss(model, inputs)
+        finally:
+            self._scored = None
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        compute_aux_loss: bool = False,
+        **stock_media: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        if not self._takes_groups or any(value is not None for value in stock_media.values()):
+            return super()._get_per_token_logps_and_entropies(
+                model,
+                input_ids,
+                attention_mask,
+                logits_to_keep,
+                batch_size,
+                compute_entropy,
+                compute_aux_loss,
+                **stock_media,
+            )
+        lengths, prompt = attention_mask.sum(1), attention_mask[:, :-logits_to_keep]
+        if self._scored is not None:
+            group, media = self._scored
+        else:
+            group = same_prompts(input_ids[:, :-logits_to_keep], prompt)
+            media = HeldMedia([{}] * (int(group.max()) + 1))
+        batch_size = batch_size or len(input_ids)
+        if self.args.share_prefix:
+            # No more tokens at once than separate rows would have, but as many of a group as that allows.
+            budget = batch_size * input_ids.shape[1]
+            chunks = scoring_chunks(group, prompt.sum(1).tolist(), lengths.tolist(), budget)
+        else:
+            rows = list(range(len(input_ids)))
+            chunks = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+        labels = input_ids.masked_fill(attention_mask == 0, -100)
+        labels[:, :-logits_to_keep] = -100
+        options = {"output_router_logits": True} if compute_aux_loss else {}
+        outputs = []
+        for rows in chunks:
+            numbers, own = torch.unique(group[rows], return_inverse=True)
+            with self.accelerator.autocast():
+                outputs.append(
+                    model(
+                        input_ids=input_ids[rows],
+                        attention_mask=attention_mask[rows],
+                        labels=labels[rows],
+                        prefix_group=own,
+                        media=HeldMedia([media[number] for number in numbers.tolist()]),
+                        fused_lm_head=True,
+                        **options,
+                    )
+                )
+        back = torch.tensor([row for rows in chunks for row in rows], device=input_ids.device).argsort()
+        logps = torch.cat([output.log_probs[:, -logits_to_keep:] for output in outputs])[back]
+        entropies = aux_loss = None
+        if compute_entropy:
+            entropies = torch.cat([output.entropy[:, -logits_to_keep:] for output in outputs])[back]
+        if compute_aux_loss:
+            aux_loss = torch.stack([output.aux_loss for output in outputs]).mean()
+        return logps, entropies, aux_loss
+
+
+class RewardFailure(Exception):
+    """A reward function raised. function, error: None in the processes where none did. process: the first where one did."""
+
+    def __init__(self, function: str | None, error: Exception | None, process: int) -> None:
+        super().__init__(function)
+        self.function, self.error, self.process = function, error, process
+
+
+IMAGES_SEEN = {IMAGES: "images", "vidalign_image": "image"}
+"""Columns that were renamed before TRL saw them, by the name that reward functions know."""
+
+
+def _same_row(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if ROW in row:
+        return row[ROW] == other[ROW]
+    names = ("prompt", "videos", "video", "audios", "audio", "images", "image")
+    return all(row.get(name) == other.get(name) for name in names)
+
+
+def _distinct(prompt_ids: list[list[int]]) -> tuple[list[EncodedPrompt], list[int]]:
+    """Prompts of text, each run of equal ones once, and the number of each row's."""
+    prompts: list[EncodedPrompt] = []
+    numbers = []
+    for ids in prompt_ids:
+        if not prompts or prompts[-1].input_ids != list(ids):
+            prompts.append(EncodedPrompt(list(ids)))
+        numbers.append(len(prompts) - 1)
+    return prompts, numbers
+
+
+def _returning(outcome: list[float | None]) -> Any:
+    return lambda **_: outcome
+
+
+def _random_state() -> tuple[Any, ...]:
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
+
+
+def _set_random_state(state: tuple[Any, ...]) -> None:
+    python, numpy, cpu, cuda = state
+    random.setstate(python)
+    np.random.set_state(numpy)
+    torch.set_rng_state(cpu)
+    if cuda is not None:
+        torch.cuda.set_rng_state_all(cuda)
+
+
+def main() -> None:
+    from vidalign.trainers.reward_names import RewardArguments, reward_functions
+    from vidalign.trainers.script import run
+
+    run(
+        VideoGRPOTrainer,
+        VideoGRPOConfig,
+        "grpo",
+        script_class=RewardArguments,
+        options=lambda script: {"reward_funcs": reward_functions(script.reward_funcs)},
+    )
+
+
+if __name__ == "__main__":
+    main()
