@@ -99,6 +99,35 @@ def test_greedy_tokens_are_those_of_full_prompts(name, prompts_of):
         assert responses == [expected] * 3
 
 
+@pytest.mark.parametrize("name", [name for name in FAMILIES if FAMILIES[name].audio_tower])
+def test_greedy_tokens_with_sound_are_those_of_the_models_own_generate(name):
+    family = FAMILIES[name]
+    model, processor = family.tiny_model().eval(), family.tiny_processor()
+    rng = np.random.default_rng(0)
+    clip = SimpleNamespace(
+        frames=rng.integers(0, 255, (6, 56, 56, 3)).astype("uint8"),
+        timestamps=np.arange(6) / 2,
+        duration=3.0,
+        fps=2.0,
+    )
+    sound = 0.1 * rng.standard_normal(48_000).astype("float32")
+    prompt = family.encode(
+        processor, f"{family.video_placeholder(processor)} what is heard", [clip], soundtracks=[sound]
+    )
+    ids = torch.tensor([prompt.input_ids])
+    stock = model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        use_audio_in_video=True,
+        suppress_tokens=sorted(family.media_token_ids(model.config)),
+        max_new_tokens=8,
+        do_sample=False,
+        **prompt.media,
+    )
+    responses = generate(model, [prompt], samples=3, max_new_tokens=8, do_sample=False)[0]
+    assert responses == [stock[0, ids.shape[1] :].tolist()] * 3
+
+
 def test_the_tower_and_the_prompt_run_once_for_all_samples(prompts_of):
     _, model, prompts = prompts_of("qwen2_5_vl")
     towers, lengths = [], []

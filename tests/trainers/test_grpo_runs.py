@@ -59,7 +59,13 @@ def history(settings):
     return [entry for entry in json.loads(path.read_text())["log_history"] if "loss" in entry]
 
 
-@pytest.mark.parametrize("rows", [4, 2], ids=["a group each", "half a group each"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(4, marks=pytest.mark.slow, id="a group each"),
+        pytest.param(2, id="half a group each"),
+    ],
+)
 def test_two_processes_are_one(rows, settings_of):
     one, two = settings_of(1, 2 * rows), settings_of(2, rows)
     for settings, processes in ((one, 1), (two, 2)):

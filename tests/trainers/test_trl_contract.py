@@ -7,8 +7,9 @@ import inspect
 import pytest
 import torch
 import trl
-from trl import DPOTrainer, SFTTrainer
-from trl.trainer import dpo_trainer, sft_trainer, utils
+from trl import DPOTrainer, GRPOTrainer, SFTTrainer
+from trl.generation.vllm_generation import VLLMGeneration
+from trl.trainer import dpo_trainer, grpo_trainer, sft_trainer, utils
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 
 OVERRIDDEN = {
@@ -24,6 +25,25 @@ OVERRIDDEN = {
     "SFTTrainer.__init__": (SFTTrainer.__init__, "90b61e42b6900b05"),
     "SFTTrainer._prepare_dataset": (SFTTrainer._prepare_dataset, "04b668d28493f693"),
     "SFTTrainer.compute_loss": (SFTTrainer.compute_loss, "ca448211ff653fe6"),
+    "GRPOTrainer.__init__": (inspect.unwrap(GRPOTrainer.__init__), "18f01b7a46c9544b"),
+    "GRPOTrainer._generate_and_score_completions": (
+        inspect.unwrap(GRPOTrainer._generate_and_score_completions),
+        "1fa48922792dcd5c",
+    ),
+    "GRPOTrainer._generate": (inspect.unwrap(GRPOTrainer._generate), "2a27fdf8f5e6f356"),
+    "GRPOTrainer._generate_single_turn": (
+        inspect.unwrap(GRPOTrainer._generate_single_turn),
+        "e0f02e4fc094cefd",
+    ),
+    "GRPOTrainer._tokenize_prompts": (inspect.unwrap(GRPOTrainer._tokenize_prompts), "d2d27f7c9bfda85f"),
+    "GRPOTrainer._calculate_rewards": (inspect.unwrap(GRPOTrainer._calculate_rewards), "736ae29b083840b5"),
+    "GRPOTrainer._prepare_inputs": (inspect.unwrap(GRPOTrainer._prepare_inputs), "f824e7fb07147956"),
+    "GRPOTrainer._compute_loss": (inspect.unwrap(GRPOTrainer._compute_loss), "80295546bbdbf6f7"),
+    "GRPOTrainer._get_per_token_logps_and_entropies": (
+        inspect.unwrap(GRPOTrainer._get_per_token_logps_and_entropies),
+        "ea73c3909275851d",
+    ),
+    "VLLMGeneration.generate": (VLLMGeneration.generate, "2d2ac2be5b1309c4"),
     "add_fused_lm_head": (add_fused_lm_head, "422d009f04b66659"),
 }
 
@@ -38,7 +58,7 @@ def test_source_is_the_one_that_was_read(name):
     assert hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16] == expected
 
 
-@pytest.mark.parametrize("module", [dpo_trainer, sft_trainer])
+@pytest.mark.parametrize("module", [dpo_trainer, sft_trainer, grpo_trainer])
 def test_the_seams_are_names_of_the_trainers_modules(module):
     assert module.add_fused_lm_head is utils.add_fused_lm_head
     assert module.create_model_from_path is utils.create_model_from_path

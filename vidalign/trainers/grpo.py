@@ -320,6 +320,9 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         if not self.model.training or not self._takes_groups or not self._keeps_groups:
             return super()._prepare_inputs(generation_batch)
+        if self._buffered_inputs is None and self._step == 0:
+            # A resumed run goes on inside the sampler's round of repeated prompts.
+            self._step = self.state.global_step * self.args.gradient_accumulation_steps
         every = self.args.steps_per_generation * self.num_iterations
         if self._step % every == 0 or self._buffered_inputs is None:
             batch = self._generate_and_score_completions(generation_batch)

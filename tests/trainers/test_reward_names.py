@@ -1,0 +1,28 @@
+"""Reward functions by name, as recipes give them."""
+
+import pytest
+
+from vidalign.rewards import avocado_length_reward
+from vidalign.trainers.reward_names import reward_functions
+
+
+def test_dotted_paths_and_trls_own_names():
+    length, accuracy = reward_functions(["vidalign.rewards.avocado_length_reward", "accuracy_reward"])
+    assert length is avocado_length_reward
+    assert accuracy.__module__.startswith("trl")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (None, "no reward: set reward_funcs"),
+        ([], "no reward"),
+        (["vidalign.rewards.avocado_rewrad"], "'vidalign.rewards.avocado_rewrad' cannot be loaded"),
+        (["nowhere.reward"], "No module named 'nowhere'"),
+        (["acuracy_reward"], "one of TRL's: accuracy_reward"),
+        (["math.pi"], "'math.pi' is a float, not a function"),
+    ],
+)
+def test_what_is_not_there_is_named(names, message):
+    with pytest.raises(ValueError, match=message):
+        reward_functions(names)
