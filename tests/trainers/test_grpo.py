@@ -70,6 +70,48 @@ def test_text_is_trls_own(share, grpo_of, online_rows, assert_same_gradients):
     assert_same_gradients(grads, expected_grads)
 
 
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+def test_images_are_trls_own(family, share, grpo_of, online_rows, media_folder, assert_same_gradients):
+    """Frames of the files as images, which TRL knows."""
+    from datasets import Dataset, Features, Image, List, Value
+    from PIL import Image as Picture
+
+    from vidalign.video import read_video
+
+    table = []
+    for row in online_rows(2):
+        frames = read_video(str(media_folder / row["videos"][0]), fps=1.0).frames
+        table.append({"images": [Picture.fromarray(frame) for frame in frames], "prompt": row["prompt"]})
+    messages = List({"role": Value("string"), "content": Value("string")})
+    rows = Dataset.from_list(table, features=Features({"images": List(Image()), "prompt": messages}))
+    stock = grpo_of(rows=rows, model=family, classes=(GRPOTrainer, GRPOConfig))
+    expected = first_inputs(stock)
+    expected_loss, expected_grads = step_on(stock, expected)
+    ours = grpo_of(rows=rows, model=family, share_prefix=share)
+    inputs = first_inputs(ours)
+    assert sorted(inputs["prompt_ids"].tolist()) == sorted(expected["prompt_ids"].tolist())
+    assert sorted(inputs["completion_ids"].tolist()) == sorted(expected["completion_ids"].tolist())
+    loss, grads = step_on(ours, inputs)
+    assert loss == pytest.approx(expected_loss, abs=1e-5)
+    assert_same_gradients(grads, expected_grads)
+
+
+@pytest.mark.parametrize("settings", [{}, {"gradient_accumulation_steps": 2, "num_iterations": 2}, {"beta": 0.0}])
+def test_a_run_on_text_is_trls_own(settings, grpo_of, online_rows):
+    given = {"rows": online_rows(8, media=False), "model": "qwen2", "max_steps": 3, **settings}
+    stock, ours = grpo_of(classes=(GRPOTrainer, GRPOConfig), **given), None
+    stock.train()
+    ours = grpo_of(**given)
+    ours.train()
+    losses = [
+        [entry["loss"] for entry in trainer.state.log_history if "loss" in entry] for trainer in (stock, ours)
+    ]
+    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
+    for one, other in zip(ours.model.parameters(), stock.model.parameters(), strict=True):
+        assert (one - other).abs().mean() < 1e-4  # a step of Adam is about 1e-3 in the sign of a gradient
+
+
 def test_rows_of_every_kind_in_one_batch(grpo_of, online_rows, media_folder, moved, assert_same_gradients):
     from PIL import Image
 
@@ -234,6 +276,16 @@ def test_greedy_and_sampled_completions_are_those_of_separate_prompts(grpo_of):
         other = first_inputs(grpo_of(share_prefix=False, **settings))
         order, same = ([tuple(r) for r in batch["completion_ids"].tolist()] for batch in (one, other))
         assert sorted(order) == sorted(same)
+
+
+def test_forwards_that_only_keep_other_processes_company_change_nothing(grpo_of, monkeypatch):
+    """With sharded weights a forward is a collective, and processes with fewer prompts run more of them."""
+    plain = first_inputs(grpo_of(num_iterations=2))
+    trainer = grpo_of(num_iterations=2)
+    monkeypatch.setattr(trainer, "_most", lambda forwards: forwards + 2)
+    inputs = first_inputs(trainer)
+    for name in ("completion_ids", "old_per_token_logps", "ref_per_token_logps"):
+        torch.testing.assert_close(inputs[name], plain[name])
 
 
 def test_evaluation_between_the_steps_of_a_generation(grpo_of, online_rows):
