@@ -60,8 +60,8 @@ def header_of(name):
 def parse(name, *args):
     from vidalign.trainers.dpo import VideoDPOConfig
     from vidalign.trainers.grpo import VideoGRPOConfig
+    from vidalign.trainers.online.reward_names import RewardArguments
     from vidalign.trainers.ranking import RankingConfig
-    from vidalign.trainers.reward_names import RewardArguments
     from vidalign.trainers.script import RecipeArguments, parser
     from vidalign.trainers.sft import VideoSFTConfig
     from vidalign.trainers.synpo import SynPOConfig

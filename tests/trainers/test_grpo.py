@@ -97,7 +97,9 @@ def test_images_are_trls_own(family, share, grpo_of, online_rows, media_folder, 
     assert_same_gradients(grads, expected_grads)
 
 
-@pytest.mark.parametrize("settings", [{}, {"gradient_accumulation_steps": 2, "num_iterations": 2}, {"beta": 0.0}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"gradient_accumulation_steps": 2, "num_iterations": 2}, {"beta": 0.0}]
+)
 def test_a_run_on_text_is_trls_own(settings, grpo_of, online_rows):
     given = {"rows": online_rows(8, media=False), "model": "qwen2", "max_steps": 3, **settings}
     stock, ours = grpo_of(classes=(GRPOTrainer, GRPOConfig), **given), None
@@ -311,8 +313,62 @@ def test_tools_on_media_are_refused(grpo_of):
 
 
 def test_a_prompt_without_room_names_its_row(grpo_of):
-    with pytest.raises(ValueError, match=r"row \d of the dataset: the prompt has \d+ tokens"):
+    message = (
+        r"row \d of the dataset: the prompt has \d+ tokens.* max_completion_length=6 exceeds max_length=30"
+    )
+    with pytest.raises(ValueError, match=message):
         first_inputs(grpo_of(max_length=30))
+
+
+def test_media_that_only_the_evaluation_has_are_refused(grpo_of, online_rows):
+    from datasets import Dataset
+
+    trainer = {"eval_dataset": Dataset.from_list(online_rows(2))}
+    with pytest.raises(ValueError, match="the eval dataset has media, but the training dataset has none"):
+        grpo_of(rows=online_rows(2, media=False), model="qwen2_5_vl", trainer_options=trainer)
+
+
+def test_evaluating_other_rows_than_the_trainers_own(grpo_of, online_rows):
+    from datasets import Dataset
+
+    trainer = grpo_of(per_device_eval_batch_size=4)
+    towers = []
+    trainer.model.model.visual.register_forward_hook(lambda *_: towers.append(1))
+    assert "eval_reward" in trainer.evaluate(eval_dataset=Dataset.from_list(online_rows(2)))
+    assert towers
+
+
+@pytest.mark.parametrize(
+    "settings", [{"generation_kwargs": {"num_beams": 2}}, {"cache_implementation": "static"}]
+)
+def test_ways_of_generating_that_cannot_share_are_refused(settings, grpo_of):
+    with pytest.raises(ValueError, match="cache_implementation and num_beams are not supported"):
+        grpo_of(**settings)
+
+
+def test_streamed_rows_are_told_apart_by_all_that_makes_a_prompt(grpo_of, online_rows):
+    from datasets import IterableDataset
+    from PIL import Image
+
+    def stream():
+        for number, row in enumerate(online_rows(4, media=False)):
+            picture = Image.new("RGB", (60, 60), (40 * number, 0, 99))
+            yield {
+                "prompt": [{"role": "user", "content": "describe it"}],
+                "images": [picture],
+                "number": row["prompt"],
+            }
+
+    rows = IterableDataset.from_generator(stream)
+    trainer = grpo_of(rows=rows, max_steps=1, per_device_train_batch_size=16)
+    inputs = first_inputs(trainer)
+    assert len(inputs["media"]) == 4 and len(inputs["prefix_group"].unique()) == 4
+
+
+def test_features_of_a_batch_end_with_it(grpo_of):
+    trainer = grpo_of(freeze=["vision_tower", "projector"], media_cache_gb=1.0, max_steps=2)
+    trainer.train()
+    assert len(trainer._media_encoder._kept) <= 3  # the two prompts of the last batch, and the self-check's
 
 
 def test_a_frozen_tower_stays_while_its_projector_learns(grpo_of):

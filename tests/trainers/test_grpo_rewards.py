@@ -120,7 +120,7 @@ def test_a_judge_that_fails_for_good_stops_training_with_a_checkpoint(
     with pytest.raises(Exception, match="judge") as caught:
         trainer.train()
     note = "\n".join(caught.value.__notes__)
-    assert "stopped at step 1" in note and "checkpoint-1" in note
+    assert "stopped at step 1: the reward checklist_reward failed" in note and "checkpoint-1" in note
     assert len(calls) == 1
     checkpoint = tmp_path / "run" / "checkpoint-1"
     assert (checkpoint / "model.safetensors").exists() and (checkpoint / "optimizer.pt").exists()
@@ -154,3 +154,54 @@ def test_resuming_after_a_failure_is_as_if_it_had_not_failed(grpo_of, online_row
     assert losses(resumed) == pytest.approx(losses(whole), abs=1e-6)
     for one, other in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
+
+
+def test_wrong_numbers_of_rewards_stop_with_a_checkpoint_too(grpo_of, tmp_path):
+    with pytest.raises(ValueError, match="returned 1 rewards for 8 completions") as caught:
+        grpo_of(rewards=lambda completions, **_: [0.0], max_steps=1).train()
+    assert "checkpoint-0" in caught.value.__notes__[0]
+    assert (tmp_path / "out" / "checkpoint-0" / "trainer_state.json").exists()
+
+
+def test_a_file_that_fails_in_training_stops_with_a_checkpoint(grpo_of, online_rows, media_folder, tmp_path):
+    """Its header can be read, and so it passes before training."""
+    import shutil
+
+    folder = tmp_path / "media"
+    shutil.copytree(media_folder, folder)
+    whole = (folder / "3.mp4").read_bytes()
+    at = whole.index(b"mdat") + 16
+    (folder / "3.mp4").write_bytes(
+        whole[:at] + bytes(len(whole) - at) if whole.index(b"moov") < at else whole[:64]
+    )
+    trainer = grpo_of(rows=online_rows(4), media_root=str(folder), shuffle_dataset=False)
+    with pytest.raises(ValueError, match=r"row 3 of the dataset: .*3\.mp4") as caught:
+        trainer.train()
+    assert "stopped at step 1: reading the media of the next batch failed" in caught.value.__notes__[0]
+    assert (tmp_path / "out" / "checkpoint-1" / "model.safetensors").exists()
+
+
+def test_evaluating_by_itself_shows_the_rewards_own_error(grpo_of, online_rows, tmp_path):
+    from datasets import Dataset
+
+    def reward(completions, **_):
+        raise ConnectionError("the judge is gone")
+
+    trainer = grpo_of(rewards=reward, per_device_eval_batch_size=4)
+    with pytest.raises(ConnectionError, match="gone"):
+        trainer.evaluate(eval_dataset=Dataset.from_list(online_rows(1)))
+    assert not list((tmp_path / "out").glob("checkpoint-*"))
+
+
+def test_a_checkpoint_of_an_earlier_run_is_not_taken_for_this_ones(grpo_of, tmp_path):
+    def failing(completion_ids, trainer_state, **_):
+        if trainer_state.global_step:
+            raise ConnectionError("the judge is gone")
+        return [sum(ids) % 7 / 7 for ids in completion_ids]
+
+    old = tmp_path / "out" / "checkpoint-1"
+    old.mkdir(parents=True)
+    (old / "trainer_state.json").write_text("{}")
+    with pytest.raises(ConnectionError):
+        grpo_of(rewards=failing).train()
+    assert (old / "model.safetensors").exists()

@@ -81,7 +81,10 @@ def test_a_judge_that_fails_in_one_process_stops_both(settings_of):
     settings = settings_of(2, 4, max_steps=4)
     done = launch(settings, 2, FAIL_IN="1")
     assert done.returncode != 0
-    assert "the judge is gone" in done.stderr and "a reward function failed in process 1" in done.stderr
+    assert (
+        "the judge is gone" in done.stderr
+        and "process 1: stopped at step 1: a reward function failed" in done.stderr
+    )
     checkpoint = Path(settings["output_dir"], "checkpoint-1")
     assert (checkpoint / "model.safetensors").exists() and (checkpoint / "trainer_state.json").exists()
 
@@ -110,4 +113,6 @@ def test_a_saved_policy_loads_with_plain_transformers(grpo_of, tmp_path):
     for name, weight in trainer.model.state_dict().items():
         assert torch.equal(model.state_dict()[name], weight)
     trainer.create_model_card(dataset_name="captions")
-    assert "GRPO" in Path(trainer.args.output_dir, "README.md").read_text()
+    card = Path(trainer.args.output_dir, "README.md").read_text()
+    for part in ("GRPO", "| rewards | 1 x varied |", "| responses a prompt | 4 |"):
+        assert part in card, part

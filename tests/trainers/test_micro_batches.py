@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from vidalign.trainers.micro_batches import micro_batches, same_prompts, scoring_chunks, shuffled_groups
+from vidalign.trainers.online.micro_batches import (
+    micro_batches,
+    same_prompts,
+    scoring_chunks,
+    shuffled_groups,
+)
 
 
 def test_equal_prompts_are_one_group_whatever_their_padding_holds():

@@ -3,7 +3,7 @@
 import pytest
 
 from vidalign.rewards import avocado_length_reward
-from vidalign.trainers.reward_names import reward_functions
+from vidalign.trainers.online.reward_names import reward_functions
 
 
 def test_dotted_paths_and_trls_own_names():
@@ -20,6 +20,8 @@ def test_dotted_paths_and_trls_own_names():
         (["vidalign.rewards.avocado_rewrad"], "'vidalign.rewards.avocado_rewrad' cannot be loaded"),
         (["nowhere.reward"], "No module named 'nowhere'"),
         (["acuracy_reward"], "one of TRL's: accuracy_reward"),
+        (["vidalign.rewards.ChecklistReward"], "is a class; name a function"),
+        (["os.path.join"], "takes no \\*\\*kwargs"),
         (["math.pi"], "'math.pi' is a float, not a function"),
     ],
 )

@@ -32,9 +32,10 @@ class MediaEncoder:
         self.runs = 0
         """How often the towers ran: what a test, or a curious user, compares with the number of forwards."""
         self._kept: dict[tuple[int, ...], _Kept] = {}
-        # Whether two models' towers agree, by owner and asker; with their projectors (True), without (False).
+        # Whether two models' towers agree, by owner and asker; with their projectors (True), without (False). With the
+        # stamps of both, of when they were compared.
         self._same: weakref.WeakKeyDictionary[
-            nn.Module, weakref.WeakKeyDictionary[nn.Module, dict[bool, bool]]
+            nn.Module, weakref.WeakKeyDictionary[nn.Module, dict[bool, tuple[tuple[int, int], bool]]]
         ] = weakref.WeakKeyDictionary()
 
     def __call__(self, backbone: Any, media: Sequence[Media]) -> dict[str, Any] | None:
@@ -98,7 +99,7 @@ class MediaEncoder:
         kept = self._kept
         # Features die with any of their media; a dead entry could not be asked for again.
         refs = [weakref.ref(tensor, lambda _: kept.pop(key, None)) for tensor in tensors]
-        kept[key] = _Kept(refs, features, weakref.ref(backbone))
+        kept[key] = _Kept(refs, features, weakref.ref(backbone), self._stamp(backbone, with_projector))
 
     def _find(
         self, backbone: nn.Module, media: list[Media], *, with_projector: bool = True
@@ -124,18 +125,27 @@ class MediaEncoder:
         if entry is None or any(ref() is not tensor for ref, tensor in zip(entry.refs, tensors, strict=True)):
             return None
         owner = entry.owner()
-        if owner is None or not (owner is backbone or self._agree(owner, backbone, with_projector)):
+        if owner is None or entry.stamp != self._stamp(owner, with_projector):
+            return None
+        if owner is not backbone and not self._agree(owner, backbone, with_projector):
             return None
         return dict(entry.features)
 
+    def _stamp(self, backbone: nn.Module, with_projector: bool) -> int:
+        """Changes with the weights: an optimiser's step, `load_state_dict`, a reference that follows its policy."""
+        weights = self._weights if with_projector else self._tower_weights
+        return sum(weight._version for weight in weights(backbone))
+
     def _agree(self, owner: nn.Module, backbone: nn.Module, with_projector: bool) -> bool:
         known = self._same.setdefault(owner, weakref.WeakKeyDictionary()).setdefault(backbone, {})
-        if with_projector not in known:
+        stamps = self._stamp(owner, with_projector), self._stamp(backbone, with_projector)
+        if known.get(with_projector, (None, False))[0] != stamps:
             weights = self._weights if with_projector else self._tower_weights
-            known[with_projector] = self._are_plain(backbone, towers=not with_projector) and _equal(
+            same = self._are_plain(backbone, towers=not with_projector) and _equal(
                 weights(owner), weights(backbone)
             )
-        return known[with_projector]
+            known[with_projector] = stamps, same
+        return known[with_projector][1]
 
     def _towers(self, backbone: nn.Module) -> list[nn.Module]:
         """The modules of the towers that are neither projectors nor hold one."""
@@ -175,6 +185,7 @@ class _Kept:
     refs: list[weakref.ref[torch.Tensor]]
     features: dict[str, Any]
     owner: weakref.ref[nn.Module]
+    stamp: int
 
 
 def _equal(ones: list[nn.Parameter], others: list[nn.Parameter]) -> bool:

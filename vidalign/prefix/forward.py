@@ -16,6 +16,7 @@ from vidalign.families import family_of
 from vidalign.families.family import Family, Media
 from vidalign.prefix.attention import LAYOUT, install, packed_forward
 from vidalign.prefix.encoder import MediaEncoder
+from vidalign.prefix.idle import idle_towers
 from vidalign.prefix.layout import PackedLayout, SharedPrefixError, pack_rows
 
 TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4, torch.bfloat16: 6e-2, torch.float16: 2e-2}
@@ -63,7 +64,8 @@ class SharedPrefix:
     Args:
         model: a transformers model with a language-model head (not wrapped by PEFT; its layers may carry adapters).
         share: False runs every row by itself with the model's own forward, the media repeated for each.
-        self_check: at the first forward, compare both ways on the first group and raise if they differ.
+        self_check: at the first forward, compare both ways on the first group and raise if they differ; not with weights
+            that are sharded.
         backend: "sdpa", "flex" or "flash" (see `vidalign.prefix.attention`).
         encoder: shared between a policy and its reference, so that a frozen tower runs once for both.
         run_idle_towers: run the towers on a dummy when a batch has no media, as sharded and distributed training
@@ -115,7 +117,7 @@ class SharedPrefix:
         features = self.encoder(backbone, media)
         if features is not None:
             options |= self.family.backbone_inputs(backbone, layout.input_ids[None], features)
-        idle = self._idle_towers(backbone, features or {})
+        idle = idle_towers(self.family, backbone, features or {}) if self.run_idle_towers else None
         with packed_forward():
             output = backbone(
                 input_ids=layout.input_ids[None],
@@ -190,28 +192,11 @@ class SharedPrefix:
             positions[:, index, real] = own[:, 0]
         return positions
 
-    def _idle_towers(self, backbone: Any, features: dict[str, Any]) -> torch.Tensor | None:
-        """Zero, connected to the parameters of every tower that has nothing to do, so that their collectives run on
-        this rank too."""
-        if not (self.run_idle_towers and self.family.vision_tower):
-            return None
-        seeing = not {"image", "video"} & set(features)
-        hearing = bool(self.family.audio_tower) and "audio" not in features
-        if not (seeing or hearing):
-            return None
-        reference = next(backbone.parameters())
-        dummy = {
-            name: tensor.to(reference.device)
-            for name, tensor in self.family.dummy_media(backbone.config).items()
-        }
-        idle = self.family.media_features(backbone, dummy)
-        wanted = {name: idle[name] for name in idle if (hearing if name == "audio" else seeing)}
-        total = sum(tensor.float().sum() for tensor in _tensors(wanted))
-        return torch.as_tensor(total, device=reference.device).nan_to_num() * 0
-
     def _self_check(self, rows: RowBatch) -> None:
         model = self._model()
         assert model is not None
+        if any(hasattr(weight, "ds_id") or hasattr(weight, "placements") for weight in model.parameters()):
+            return  # every forward is a collective there, and processes have different rows to check
         first = int(rows.group[0])
         chosen = (rows.group == first).nonzero().flatten()
         part = RowBatch(
@@ -253,18 +238,6 @@ def _evaluation(model: nn.Module) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True
-
-
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        if value.is_floating_point():
-            yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _tensors(item)
 
 
 def token_logps(model: Any, rows: RowBatch, *, prefix: SharedPrefix | None = None) -> torch.Tensor:

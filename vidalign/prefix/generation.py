@@ -14,6 +14,7 @@ from vidalign.families import family_of
 from vidalign.families.family import EncodedPrompt, Family
 from vidalign.families.modules import unwrap
 from vidalign.prefix.encoder import MediaEncoder
+from vidalign.prefix.idle import idle_towers
 
 
 @torch.no_grad()
@@ -23,6 +24,7 @@ def generate(
     *,
     samples: int | Sequence[int] = 1,
     encoder: MediaEncoder | None = None,
+    run_idle_towers: bool = False,
     **options: Any,
 ) -> list[list[list[int]]]:
     """Generates `samples` responses to each prompt, all together in one decoding loop.
@@ -35,8 +37,10 @@ def generate(
     Args:
         model: a transformers model with a language-model head, or a PEFT model around one.
         prompts: encoded by `Family.encode`; of any lengths, with media and without.
-        samples: responses per prompt; one number for all, or one a prompt.
+        samples: responses per prompt; one number for all, or one a prompt, which may be 0: the prompt is only read.
         encoder: keeps the features of frozen towers for who scores the same media.
+        run_idle_towers: run the towers that a prompt has no media for on a dummy, as sharded weights need when the
+            prompts of other processes have some.
         options: for `model.generate`, e.g. `max_new_tokens`, `do_sample`, `temperature`, `generation_config`.
 
     Returns:
@@ -59,10 +63,10 @@ def generate(
     model.eval()
     try:
         encoder = encoder if encoder is not None else MediaEncoder(family)
-        read = [_read(inner, family, encoder, prompt) for prompt in prompts]
+        read = [_read(inner, family, encoder, prompt, run_idle_towers) for prompt in prompts]
         if len(prompts) > 1 and any(getattr(layer, "is_sliding", False) for layer in read[0].cache.layers):
             # A window that slides has dropped tokens already: caches of unlike length cannot be laid side by side.
-            batches = [([one], [count]) for one, count in zip(read, counts, strict=True)]
+            batches = [([one], [count]) for one, count in zip(read, counts, strict=True) if count]
         else:
             batches = [(read, counts)]
         responses = [row for part, number in batches for row in _decode(model, inner, part, number, config)]
@@ -84,11 +88,15 @@ class _Read:
     offset: torch.Tensor
 
 
-def _read(inner: Any, family: Family, encoder: MediaEncoder, prompt: EncodedPrompt) -> _Read:
+def _read(
+    inner: Any, family: Family, encoder: MediaEncoder, prompt: EncodedPrompt, run_idle_towers: bool
+) -> _Read:
     ids = torch.tensor([prompt.input_ids], device=inner.get_input_embeddings().weight.device)
     backbone = inner.base_model
     cache = DynamicCache(config=inner.config.get_text_config())
     features = encoder(backbone, [prompt.media])
+    if run_idle_towers:
+        idle_towers(family, backbone, features or {})
     known = ids[:, :-1]
     given = family.backbone_inputs(backbone, known, features) if features is not None else {}
     positions = family.positions(backbone, ids, prompt.media)

@@ -192,11 +192,7 @@ class VideoTrainer:
         if self._reads_rows:
             known = getattr(dataset, "_fingerprint", None) in self._prepared or ROW in columns_of(dataset)
             return dataset if known else self._media_rows(dataset, str(rest[-1]))
-        if has_media(dataset):
-            raise ValueError(
-                f"the {rest[-1]} dataset has media, but the training dataset has none, so they would be ignored; give the "
-                "training rows a `videos` column (it may be empty), or evaluate on text"
-            )
+        refuse_unseen(dataset, str(rest[-1]))
         return super()._prepare_dataset(dataset, processing_class, args, *rest)  # type: ignore[misc]
 
     def _set_signature_columns_if_needed(self) -> None:
@@ -243,6 +239,16 @@ class VideoTrainer:
 
 def has_media(dataset: Any) -> bool:
     return any(column in columns_of(dataset) for column in (*MEDIA_COLUMNS, IMAGES, "vidalign_image"))
+
+
+def refuse_unseen(dataset: Any, name: str) -> Any:
+    """The dataset, of a training without media."""
+    if dataset is not None and has_media(dataset):
+        raise ValueError(
+            f"the {name} dataset has media, but the training dataset has none, so they would be ignored; give the "
+            "training rows a `videos` column (it may be empty), or evaluate on text"
+        )
+    return dataset
 
 
 def columns_of(dataset: Any) -> list[str]:

@@ -19,6 +19,8 @@ def append_details(path: str, trainer: Any) -> None:
         ("paper", f"{paper['title']}{link}" if paper.get("title") else None),
         ("recipe", args.recipe),
         ("loss", getattr(args, "loss_type", None)),
+        ("rewards", _rewards(trainer)),
+        ("responses a prompt", getattr(args, "num_generations", None)),
         ("model family", trainer._family.name if trainer._family else None),
         (
             "training rows",
@@ -47,6 +49,12 @@ def append_details(path: str, trainer: Any) -> None:
         text = file.read()
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"{text.rstrip()}\n\n{HEADING}\n\n| | |\n|---|---|\n{table}\n")
+
+
+def _rewards(trainer: Any) -> str | None:
+    names = getattr(trainer, "reward_func_names", [])
+    weights = getattr(trainer.args, "reward_weights", None) or [1.0] * len(names)
+    return " + ".join(f"{weight:g} x {name}" for name, weight in zip(names, weights, strict=True)) or None
 
 
 def _sound(args: Any) -> str | None:

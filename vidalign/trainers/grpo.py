@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from trl import GRPOConfig, GRPOTrainer
 
 from vidalign.families.family import EncodedPrompt
 from vidalign.prefix import HeldMedia, generate
 from vidalign.trainers import _trl
-from vidalign.trainers.base import IMAGES, VideoTrainer
+from vidalign.trainers.base import IMAGES, VideoTrainer, each, has_media, refuse_unseen
 from vidalign.trainers.collators import ROW, encode_rows
 from vidalign.trainers.config import VideoFields
 from vidalign.trainers.encoding import EncodedRow, RowEncoder
-from vidalign.trainers.micro_batches import micro_batches, same_prompts, scoring_chunks, shuffled_groups
-from vidalign.trainers.rewarding import Outcome, Rewarding
-from vidalign.trainers.vllm_rollouts import RolloutEngine, forbid, rollout_prompt
+from vidalign.trainers.online.engine import RolloutEngine, forbid, rollout_prompt
+from vidalign.trainers.online.micro_batches import (
+    micro_batches,
+    same_prompts,
+    scoring_chunks,
+    shuffled_groups,
+)
+from vidalign.trainers.online.rewarding import Rewarding
+from vidalign.trainers.online.stopping import BatchFailure, RandomState, agree
 
 
 @dataclass
@@ -29,6 +34,7 @@ class VideoGRPOConfig(VideoFields, GRPOConfig):
     """TRL's `GRPOConfig` with media settings.
 
     `max_length`: a prompt that with `max_completion_length` exceeds it stops training with its row; None for no limit.
+    `share_prefix`: the rows of a prompt then also stay together in micro-batches, where TRL shuffles single rows.
     """
 
 
@@ -66,6 +72,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
     # Set by TRL's `__init__`.
     reward_funcs: list[Any]
     _buffered_inputs: list[dict[str, Any]] | None
+    _step: int
 
     def __init__(
         self,
@@ -83,6 +90,9 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         self._rollout: _Rollout | None = None
         self._scored: tuple[torch.Tensor, HeldMedia] | None = None
         self._rewarding: Rewarding | None = None
+        self._saved_step: int | None = None
+        if train_dataset is not None and not has_media(train_dataset):
+            each(eval_dataset, refuse_unseen)
         parent_init = super().__init__
 
         def init(*, data_collator: Any, **given: Any) -> None:
@@ -109,10 +119,27 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
     def _media_collator(self, encoder: RowEncoder, pad_token_id: int, args: Any) -> Any:
         return encoder
 
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        if eval_dataset is not None and not isinstance(eval_dataset, str):
+            if self._reads_rows:
+                eval_dataset = self._prepare_dataset(eval_dataset, self.processing_class, self.args, "eval")
+            else:
+                refuse_unseen(eval_dataset, "eval")
+        return super().get_eval_dataloader(eval_dataset)
+
     def _refuse_with_media(self, given: Mapping[str, Any]) -> None:
         for name in ("tools", "rollout_func", "environment_factory"):
             if given.get(name):
                 raise ValueError(f"{name} is not supported for rows with media; leave it unset")
+        if not self.use_vllm and self._reads_prompts_otherwise():
+            raise ValueError(
+                "cache_implementation and num_beams are not supported for rows with media, whose prompts are read once for "
+                "all their responses; leave them unset"
+            )
+
+    def _reads_prompts_otherwise(self) -> bool:
+        beams = (self.args.generation_kwargs or {}).get("num_beams", 1)
+        return bool(self.args.cache_implementation) or beams > 1
 
     def _take_engine(self) -> None:
         """vLLM is given media as well, and may not sample their tokens."""
@@ -141,10 +168,24 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
             {**row, "chat_template_kwargs": {**options, **(row.get("chat_template_kwargs") or {})}}
             for row in distinct
         ]
-        room = self.args.max_length
-        room = room - self.max_completion_length + 1 if room is not None else None
-        encoded = encode_rows(self._encoder, given, (), room)
+        encoded = encode_rows(self._encoder, given, (), None)
+        for row, own in zip(distinct, encoded, strict=True):
+            self._check_room(row, len(own.prompt.input_ids))
+            # Features are kept for as long as these tensors live: the encoder's cache must not hold the very same ones.
+            own.prompt = EncodedPrompt(
+                own.prompt.input_ids, {name: tensor.detach() for name, tensor in own.prompt.media.items()}
+            )
         return _Rollout(encoded, numbers)
+
+    def _check_room(self, row: Mapping[str, Any], length: int) -> None:
+        room = self.args.max_length
+        if room is not None and length + self.max_completion_length > room:
+            where = f"row {row[ROW]} of the dataset" if ROW in row else "a row of the batch"
+            raise ValueError(
+                f"{where}: the prompt has {length} tokens, media included, and with max_completion_length="
+                f"{self.max_completion_length} exceeds max_length={room}; cutting it would cut into the media. Raise "
+                "max_length, or lower max_completion_length, video_fps, video_max_frames or video_max_pixels."
+            )
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
         if self._rollout is None:
@@ -155,7 +196,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
     # Generation
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        before = _random_state()
+        before = RandomState()
         self._inputs = inputs
         try:
             if not self._reads_rows:
@@ -163,15 +204,14 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
                 if self._takes_groups:
                     output["prefix_group"] = same_prompts(output["prompt_ids"], output["prompt_mask"])
                 return output
-            self._rollout = self._encoded(inputs)
+            self._rollout = self._encoded_everywhere(inputs)
             group = torch.tensor(self._rollout.numbers, device=self.accelerator.device)
             media = HeldMedia([prompt.media for prompt in self._rollout.prompts])
             self._scored = (group, media)
             output = super()._generate_and_score_completions(inputs)
             return {**output, "prefix_group": group, "media": media}
-        except RewardFailure as failure:
-            # As if this batch had not begun: a resumed run draws the same completions, for which a judge's cache answers.
-            _set_random_state(before)
+        except BatchFailure as failure:
+            before.restore()  # a resumed run goes on as if this batch had not begun
             self._stop(failure)
             raise  # `_stop` always raises
         finally:
@@ -179,6 +219,16 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
                 self._rewarding.cancel()
             self._rollout = self._scored = self._rewarding = None
             self._inputs = []
+
+    def _encoded_everywhere(self, inputs: list[dict[str, Any]]) -> _Rollout:
+        rollout, error = None, None
+        try:
+            rollout = self._encoded(inputs)
+        except (ValueError, OSError) as raised:
+            error = raised
+        agree(self.accelerator, "reading the media of the next batch", error)
+        assert rollout is not None
+        return rollout
 
     def _generate_single_turn(
         self,
@@ -215,6 +265,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
             ) as model,
             torch.no_grad(),
             self._dist.summon_full_params(self.model_wrapped, recurse=False),
+            _whole_root(self.model_wrapped),
         ):
             samples = [numbers.count(number) for number in range(len(prompts))]
             more = self._most(len(prompts)) - len(prompts)
@@ -223,14 +274,18 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
                 [*prompts, *prompts[-1:] * more],
                 samples=[*samples, *[0] * more],
                 encoder=self._media_encoder,
+                run_idle_towers=self._reads_rows and self._is_sharded,
                 generation_config=self.generation_config,
             )
         return [response for own in responses for response in own], None
 
+    @property
+    def _is_sharded(self) -> bool:
+        return (self.is_fsdp_enabled or self.is_deepspeed_enabled) and self.accelerator.num_processes > 1
+
     def _most(self, forwards: int) -> int:
         """Of all processes, where a forward is a collective (sharded weights) and so all must run as many; else `forwards`."""
-        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
-        if not sharded or self.accelerator.num_processes == 1:
+        if not self._is_sharded:
             return forwards
         return int(self.accelerator.gather(torch.tensor([forwards], device=self.accelerator.device)).max())
 
@@ -238,7 +293,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         """Whether text is generated by TRL's own loop."""
         other = self.use_vllm or self.use_transformers_continuous_batching or self.tools
         alone = not (self._takes_groups and self.args.share_prefix)
-        return bool(other or images or multimodal_fields or alone)
+        return bool(other or images or multimodal_fields or alone or self._reads_prompts_otherwise())
 
     def _request(self, row: EncodedRow) -> dict[str, Any]:
         assert row.decoded is not None and self._encoder is not None and self._family is not None
@@ -280,7 +335,13 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         self._inputs = inputs
         rewarding = self._rewarding or self._start_rewards(prompts, completions, completion_ids_list)
         outcomes = rewarding.collect()
-        self._agree(outcomes)
+        failed = [
+            (name, outcome)
+            for name, outcome in zip(self.reward_func_names, outcomes, strict=True)
+            if isinstance(outcome, Exception)
+        ]
+        name, error = failed[0] if failed else ("a reward function", None)
+        agree(self.accelerator, f"the reward {name}" if failed else name, error)
         mode = "train" if self.model.training else "eval"
         if rewarding.hidden is not None:
             self._metrics[mode]["reward_time/hidden_share"].append(rewarding.hidden)
@@ -295,34 +356,23 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         finally:
             self.reward_funcs = functions
 
-    def _agree(self, outcomes: list[Outcome]) -> None:
-        """Raises on all processes if a reward function raised on one: the others would wait for it for ever."""
-        failed = {
-            name: outcome
-            for name, outcome in zip(self.reward_func_names, outcomes, strict=True)
-            if isinstance(outcome, Exception)
-        }
-        here = torch.tensor([len(failed)], device=self.accelerator.device)
-        everywhere = self.accelerator.gather(here)
-        if not everywhere.any():
-            return
-        name, error = next(iter(failed.items()), (None, None))
-        raise RewardFailure(name, error, int(everywhere.nonzero()[0]))
-
-    def _stop(self, failure: RewardFailure) -> None:
-        """Saves what has been learned, once, and raises the reward function's own error."""
+    def _stop(self, failure: BatchFailure) -> None:
+        """Saves what has been learned, once, and raises the error itself."""
         step = self.state.global_step
-        folder = os.path.join(self.args.output_dir, f"checkpoint-{step}")
-        if not os.path.isdir(folder):
-            self._save_checkpoint(self.model, trial=None)
-        note = (
-            f"training stopped at step {step}, because a reward function failed; nothing was learned from this batch. "
-            f"Go on with resume_from_checkpoint={folder!r}"
-        )
+        note = f"stopped at step {step}: {failure.what} failed"
+        if self.optimizer is not None:  # else `evaluate` was called by itself, and there is nothing to save
+            if self._saved_step != step:
+                self._save_checkpoint(self.model, trial=None)
+            folder = os.path.join(self.args.output_dir, f"checkpoint-{step}")
+            note += f". Nothing was learned from this batch; go on with resume_from_checkpoint={folder!r}"
         if failure.error is None:
-            raise RuntimeError(f"a reward function failed in process {failure.process}: {note}") from None
-        failure.error.add_note(f"{failure.function}: {note}")
+            raise RuntimeError(f"process {failure.process}: {note}") from None
+        failure.error.add_note(note)
         raise failure.error from None
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        self._saved_step = self.state.global_step
 
     # Scoring
 
@@ -330,14 +380,23 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         if not self.model.training or not self._takes_groups or not self._keeps_groups:
             return super()._prepare_inputs(generation_batch)
         if self._buffered_inputs is None and self._step == 0:
-            # A resumed run goes on inside the sampler's round of repeated prompts.
-            self._step = self.state.global_step * self.args.gradient_accumulation_steps
+            self._step = self._batches_before()
         every = self.args.steps_per_generation * self.num_iterations
         if self._step % every == 0 or self._buffered_inputs is None:
             batch = self._generate_and_score_completions(generation_batch)
             order = shuffled_groups(batch["prefix_group"])
             self._buffered_inputs = micro_batches(batch, order, self.args.steps_per_generation)
         return self._buffered_inputs[self._step % self.args.steps_per_generation]
+
+    def _batches_before(self) -> int:
+        """Micro-batches of the steps before a resumed one, which goes on inside the sampler's round of repeated prompts."""
+        accumulated, loader = self.args.gradient_accumulation_steps, self.callback_handler.train_dataloader
+        try:
+            epoch = len(loader)
+        except TypeError:  # a stream
+            return self.state.global_step * accumulated
+        epochs, steps = divmod(self.state.global_step, max(1, -(-epoch // accumulated)))
+        return epochs * epoch + steps * accumulated
 
     @property
     def _keeps_groups(self) -> bool:
@@ -417,23 +476,21 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         return logps, entropies, aux_loss
 
 
-class RewardFailure(Exception):
-    """A reward function raised. function, error: None in the processes where none did. process: the first where one did."""
-
-    def __init__(self, function: str | None, error: Exception | None, process: int) -> None:
-        super().__init__(function)
-        self.function, self.error, self.process = function, error, process
-
-
 IMAGES_SEEN = {IMAGES: "images", "vidalign_image": "image"}
 """Columns that were renamed before TRL saw them, by the name that reward functions know."""
 
 
+PROMPT_COLUMNS = (
+    *("prompt", "tools", "chat_template_kwargs"),
+    *("videos", "video", "audios", "audio", "images", "image", *IMAGES_SEEN),
+)
+
+
 def _same_row(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Rows of one prompt on the same media. A stream's rows have no number."""
     if ROW in row:
         return row[ROW] == other[ROW]
-    names = ("prompt", "videos", "video", "audios", "audio", "images", "image")
-    return all(row.get(name) == other.get(name) for name in names)
+    return all(row.get(name) == other.get(name) for name in PROMPT_COLUMNS)
 
 
 def _distinct(prompt_ids: list[list[int]]) -> tuple[list[EncodedPrompt], list[int]]:
@@ -447,26 +504,25 @@ def _distinct(prompt_ids: list[list[int]]) -> tuple[list[EncodedPrompt], list[in
     return prompts, numbers
 
 
+@contextlib.contextmanager
+def _whole_root(model: Any) -> Iterator[None]:
+    """FSDP2 gathers a root's own weights in its forward, and prompts are read by the backbone inside it."""
+    sharded = hasattr(model, "unshard") and hasattr(model, "reshard")
+    if sharded:
+        model.unshard()
+    try:
+        yield
+    finally:
+        if sharded:
+            model.reshard()
+
+
 def _returning(outcome: list[float | None]) -> Any:
     return lambda **_: outcome
 
 
-def _random_state() -> tuple[Any, ...]:
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
-    return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
-
-
-def _set_random_state(state: tuple[Any, ...]) -> None:
-    python, numpy, cpu, cuda = state
-    random.setstate(python)
-    np.random.set_state(numpy)
-    torch.set_rng_state(cpu)
-    if cuda is not None:
-        torch.cuda.set_rng_state_all(cuda)
-
-
 def main() -> None:
-    from vidalign.trainers.reward_names import RewardArguments, reward_functions
+    from vidalign.trainers.online.reward_names import RewardArguments, reward_functions
     from vidalign.trainers.script import run
 
     run(

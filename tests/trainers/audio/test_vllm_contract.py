@@ -9,7 +9,7 @@ import torch
 from trl.generation import vllm_generation
 
 from vidalign.families import FAMILIES
-from vidalign.trainers.vllm_rollouts import EngineMismatch, RolloutEngine, rollout_prompt
+from vidalign.trainers.online.engine import EngineMismatch, RolloutEngine, rollout_prompt
 
 
 class MockEngine:

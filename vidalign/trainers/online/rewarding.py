@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -46,21 +47,28 @@ class Rewarding:
             self._ended = max(self._ended, time.perf_counter())
 
     def collect(self) -> list[Outcome]:
-        """One outcome a function, in their order. Waits for those that run."""
+        """One outcome a function, in their order. Runs the blocking ones, and waits for the others."""
+        outcomes: list[Outcome] = [None] * len(self._functions)
+        for index, function in enumerate(self._functions):
+            if index not in self._running and not isinstance(function, nn.Module):
+                outcomes[index] = self._outcome(partial(function, **self._given))
         asked = time.perf_counter()
-        outcomes = [self._outcome(index, function) for index, function in enumerate(self._functions)]
+        for index, future in self._running.items():
+            outcomes[index] = self._outcome(future.result)
         self.waited = time.perf_counter() - asked
         return outcomes
 
-    def _outcome(self, index: int, function: Any) -> Outcome:
-        if isinstance(function, nn.Module):
-            return None
+    def _outcome(self, result: Callable[[], Any]) -> Outcome:
+        expected = len(self._given["completions"])
         try:
-            if index in self._running:
-                return list(self._running[index].result())
-            return list(function(**self._given))
+            rewards = [None if reward is None else float(reward) for reward in result()]
         except Exception as error:
             return error
+        if len(rewards) != expected:
+            return ValueError(
+                f"returned {len(rewards)} rewards for {expected} completions; return one each, None where there is none"
+            )
+        return rewards
 
     def cancel(self) -> None:
         """Stops what still runs."""

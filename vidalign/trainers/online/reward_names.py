@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,16 @@ def _function(name: str) -> Any:
             f"reward_funcs: {name!r} cannot be loaded ({error}); give the dotted path of a function in a module that can be "
             f"imported from here, or one of TRL's: {known}"
         ) from None
+    if inspect.isclass(found):
+        raise ValueError(
+            f"reward_funcs: {name!r} is a class; name a function, or an object made from it in a module of yours"
+        )
     if not callable(found):
         raise ValueError(f"reward_funcs: {name!r} is a {type(found).__name__}, not a function")
+    taken = inspect.signature(found).parameters.values()
+    if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken):
+        raise ValueError(
+            f"reward_funcs: {name!r} takes no **kwargs, and so cannot be handed the columns that every reward function gets; "
+            "TRL calls it with prompts, completions, completion_ids and more"
+        )
     return found
