@@ -116,3 +116,16 @@ def test_a_saved_policy_loads_with_plain_transformers(grpo_of, tmp_path):
     card = Path(trainer.args.output_dir, "README.md").read_text()
     for part in ("GRPO", "| rewards | 1 x varied |", "| responses a prompt | 4 |"):
         assert part in card, part
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen2_5_omni_thinker"])
+def test_sharded_weights_where_one_process_has_a_video(family):
+    script = str(Path(__file__).with_name("sharded_script.py"))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, script, family], capture_output=True, text=True, env=environment, timeout=200
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "process 0 is the same" in done.stdout and "process 1 is the same" in done.stdout

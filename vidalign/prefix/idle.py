@@ -9,6 +9,9 @@ import torch
 
 from vidalign.families.family import Family
 
+HEARD = frozenset({"input_features", "feature_attention_mask"})
+"""Media that audio towers take; all others are for vision towers."""
+
 
 def idle_towers(family: Family, backbone: Any, features: dict[str, Any]) -> torch.Tensor | None:
     """Zero, connected to the parameters of every tower that gave none of `features`, so that the tower's collectives run;
@@ -20,10 +23,15 @@ def idle_towers(family: Family, backbone: Any, features: dict[str, Any]) -> torc
     if not (seeing or hearing):
         return None
     device = next(backbone.parameters()).device
-    dummy = {name: tensor.to(device) for name, tensor in family.dummy_media(backbone.config).items()}
+    dummy = {
+        name: tensor.to(device)
+        for name, tensor in family.dummy_media(backbone.config).items()
+        if (
+            hearing if name in HEARD else seeing
+        )  # a tower that has run must not run again: others would wait for it
+    }
     idle = family.media_features(backbone, dummy)
-    wanted = {name: idle[name] for name in idle if (hearing if name == "audio" else seeing)}
-    total = sum(tensor.float().sum() for tensor in _tensors(wanted))
+    total = sum(tensor.float().sum() for tensor in _tensors(idle))
     return torch.as_tensor(total, device=device).nan_to_num() * 0
 
 

@@ -509,6 +509,8 @@ def _whole_root(model: Any) -> Iterator[None]:
     """FSDP2 gathers a root's own weights in its forward, and prompts are read by the backbone inside it."""
     sharded = hasattr(model, "unshard") and hasattr(model, "reshard")
     if sharded:
+        # The first forward decides which module is the root.
+        model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), use_cache=False)
         model.unshard()
     try:
         yield
