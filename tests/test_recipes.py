@@ -33,6 +33,7 @@ BATCH = {
     "synpo/llava_next_video_7b": 32,
     "synpo/qwen2_5_vl_7b": 32,
     "toyworld/dpo": 32,
+    "toyworld/grpo": 64,
     "toyworld/ranking": 16,
     "toyworld/sft": 32,
     "toyworld/synpo": 32,

@@ -21,6 +21,7 @@ FAMILY = {
     "Qwen/Qwen2.5-Omni-7B": "qwen2_5_omni_thinker",
     "Qwen/Qwen2.5-VL-3B-Instruct": "qwen2_5_vl",
     "Qwen/Qwen2.5-VL-7B-Instruct": "qwen2_5_vl",
+    "demo-av/checkpoint": "qwen2_5_omni_thinker",
     "demo/checkpoint": "qwen2_5_vl",
     "facebook/Perception-LM-1B": "perception_lm",
     "out/avocado-sft": "qwen2_5_omni_thinker",
