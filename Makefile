@@ -16,11 +16,12 @@ STAMP := $(VENV)/.vidalign-installed
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench clean
+.PHONY: help install demo demo-av test check bench clean
 
 help:
 	@echo "make install   virtual environment in $(VENV), with vidalign in it"
 	@echo "make demo      teach, align with pairs and with chains, compare on the toy world; report in demo/ (QUICK=1: short form)"
+	@echo "make demo-av   the same with sound: teach, align with rewards for what is seen and heard; report in demo-av/ (QUICK=1: short form)"
 	@echo "make test      tests, offline, on the CPU"
 	@echo "make check     ruff and mypy"
 	@echo "make bench     the measurements behind the README's numbers"
@@ -37,6 +38,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/python -m vidalign.toyworld.demo --out demo $(if $(QUICK),--quick) $(ARGS)
 
+demo-av: $(STAMP)
+	$(BIN)/python -m vidalign.toyworld.demo.av --out demo-av $(if $(QUICK),--quick) $(ARGS)
+
 # A file's tests stay together in one process, for the models and videos that they share.
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
@@ -52,5 +56,5 @@ bench: $(STAMP)
 	done
 
 clean:
-	rm -rf .venv build dist demo *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist demo demo-av *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -91,14 +91,14 @@ def random_scene(rng: random.Random, *, events: bool = False) -> Scene:
             kinds[1] = (*kinds[1][:2], rng.choice(MOTIONS))
             continue
         shapes = tuple(
-            Shape(colour, shape, motion, *_path(rng, motion), event)
+            Shape(colour, shape, motion, *random_path(rng, motion), event)
             for (colour, shape, motion), event in zip(kinds, happenings, strict=True)
         )
-        if _keep_clear(shapes):
+        if keep_clear(shapes):
             return Scene(background, shapes)
 
 
-def _path(rng: random.Random, motion: str) -> tuple[tuple[float, float], tuple[float, float]]:
+def random_path(rng: random.Random, motion: str) -> tuple[tuple[float, float], tuple[float, float]]:
     """Start and end for a motion: still in a quadrant, or at least a third of the side along one axis."""
     if motion in QUADRANTS:
         x = rng.uniform(RADIUS + 0.02, _EDGE) * (-1 if motion.endswith("left") else 1)
@@ -113,7 +113,8 @@ def _path(rng: random.Random, motion: str) -> tuple[tuple[float, float], tuple[f
     return (lane, near), (lane, far)
 
 
-def _keep_clear(shapes: tuple[Shape, ...]) -> bool:
+def keep_clear(shapes: Sequence[Shape]) -> bool:
+    """Whether at most two shapes never touch, seen or not."""
     if len(shapes) < 2:
         return True
     first, second = shapes

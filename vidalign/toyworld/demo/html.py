@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from vidalign.toyworld.demo.style import CSS
 from vidalign.toyworld.demo.wording import Summary
+
+
+def page(title: str, heading: str, lead: str, sections: Sequence[str]) -> str:
+    """The whole file."""
+    body = "\n".join([f"<h1>{escape(heading)}</h1>", f"<p class=lead>{escape(lead)}</p>", *sections])
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{CSS}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
 
 
 def section(title: str, content: str) -> str:
@@ -19,6 +31,11 @@ def listed(items: Iterable[str]) -> str:
 
 def notes(items: Iterable[str]) -> str:
     return '<div class="notes">' + "".join(f"<p>{escape(item)}</p>" for item in items) + "</div>"
+
+
+def facts(values: Mapping[str, str]) -> str:
+    lines = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in values.items())
+    return f'<dl class="facts">\n{lines}\n</dl>\n'
 
 
 def table(summary: Summary, colours: Mapping[str, str]) -> str:
@@ -53,10 +70,10 @@ def _chart(title: str, svg: str) -> str:
     return f'<figure><figcaption>{label}</figcaption><img alt="{label}" src="data:image/svg+xml;base64,{data}"></figure>'
 
 
-def video(source: str) -> str:
-    return (
-        f'<video src="{escape(source)}" controls loop muted autoplay playsinline preload="metadata"></video>'
-    )
+def video(source: str, *, sound: bool = False) -> str:
+    """sound: waits to be played, as browsers play by themselves only what is muted."""
+    how = "" if sound else "loop muted autoplay "
+    return f'<video src="{escape(source)}" controls {how}playsinline preload="metadata"></video>'
 
 
 def spans(pieces: Iterable[tuple[str, bool]]) -> str:

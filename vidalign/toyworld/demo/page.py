@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -12,7 +11,6 @@ from vidalign.toyworld.demo.chains import page as chains_page
 from vidalign.toyworld.demo.figure import BASE, figure
 from vidalign.toyworld.demo.pairs import page as pairs_page
 from vidalign.toyworld.demo.results import Results
-from vidalign.toyworld.demo.style import CSS
 
 
 def write(results: Results, path: Path) -> None:
@@ -21,23 +19,16 @@ def write(results: Results, path: Path) -> None:
 
 
 def render(results: Results) -> str:
-    parts = [
-        "<h1>Preferences in a toy world</h1>",
-        "<p class=lead>A captioner of 0.76 million parameters, a Qwen2.5-VL in small, learns to describe clips of moving "
-        "shapes by supervised training. This checkpoint (SFT) is where every method below starts from, with the same "
-        "data and the same number of steps in each comparison.</p>",
-    ]
-    if results.pairs is not None:
-        parts += pairs_page.sections(results)
+    sections = pairs_page.sections(results) if results.pairs is not None else []
     if results.chains is not None:
-        parts += chains_page.sections(results)
-    parts.append(html.section("How it was run", _details(results)))
-    body = "\n".join(parts)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>vidalign: the toy world</title>\n<style>{CSS}</style>\n</head>\n"
-        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+        sections += chains_page.sections(results)
+    return html.page(
+        "vidalign: the toy world",
+        "Preferences in a toy world",
+        "A captioner of 0.76 million parameters, a Qwen2.5-VL in small, learns to describe clips of moving "
+        "shapes by supervised training. This checkpoint (SFT) is where every method below starts from, with the same "
+        "data and the same number of steps in each comparison.",
+        [*sections, html.section("How it was run", _details(results))],
     )
 
 
@@ -64,9 +55,7 @@ def _details(results: Results) -> str:
         f"{settings['threads']} thread a process, seed {settings['seed']}",
         "Duration": "; ".join(f"{name} {seconds:.0f} s" for name, seconds in results.seconds.items()),
     }
-    lines = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
-    chart = html.charts([("The supervised stage", _teaching(results))])
-    return f'<dl class="facts">\n{lines}\n</dl>\n{chart}'
+    return html.facts(facts) + html.charts([("The supervised stage", _teaching(results))])
 
 
 def _teaching(results: Results) -> str:

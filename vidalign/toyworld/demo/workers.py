@@ -1,30 +1,21 @@
-"""Preference runs side by side, one process each, as they need nothing of one another.
-
-Two runs of one thread each take less time than one run of two threads after another: the model is too small to share
-out, and threads that wait for each other suffer from everything else that the machine does. Results do not depend on
-the number of workers.
-"""
+"""The preference runs, as jobs of a pool of processes."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidalign.toyworld import world
 from vidalign.toyworld.captioner import encode_clips
+from vidalign.toyworld.demo import pool
 from vidalign.toyworld.demo.methods import METHODS, TOWERS
 from vidalign.toyworld.demo.progress import Progress
 from vidalign.toyworld.demo.quiet import quieten
 from vidalign.toyworld.demo.settings import Settings
 from vidalign.toyworld.demo.training import Bench, Measured, Schedule, make_bench
 from vidalign.toyworld.model import load_model
-
-_POLL = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -67,32 +58,12 @@ class Task:
     checkpoint: Path
 
 
-class Workers:
-    """Runs jobs in the processes of a pool (see `start_workers`)."""
-
-    def __init__(self, pool: ProcessPoolExecutor, progress: Progress) -> None:
-        self._pool, self._progress = pool, progress
-
-    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
-        """Starts the jobs at once. Outcomes as they come; raises what a job raised. Shows progress."""
-        return self._outcomes({self._pool.submit(_align, job): job for job in jobs})
-
-    def _outcomes(self, running: dict[Future[Outcome], Job]) -> Iterator[tuple[Job, Outcome]]:
-        left = set(running)
-        while left:
-            done, left = wait(left, timeout=_POLL, return_when=FIRST_COMPLETED)
-            self._progress.update(len(running) - len(left), len(running))
-            for future in done:
-                yield running[future], future.result()
+Workers = pool.Workers[Job, Outcome]
 
 
-@contextmanager
-def start_workers(task: Task, progress: Progress) -> Iterator[Workers]:
+def start_workers(task: Task, progress: Progress) -> AbstractContextManager[Workers]:
     """`settings.workers` processes, each with the clips for preferences decoded once for all of its jobs."""
-    # Spawned, not forked: PyTorch refuses a backward pass in the fork of a process that has made one.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(task.settings.workers, context, initializer=_prepare, initargs=(task,)) as pool:
-        yield Workers(pool, progress)
+    return pool.start_workers(task.settings.workers, _prepare, task, _align, progress)
 
 
 _desk: tuple[Bench, Task] | None = None

@@ -76,7 +76,7 @@ def test_the_whole_path(tmp_path, threads):
 def test_quick_mode(tmp_path, capsys, threads):
     main(["--quick", "--out", str(tmp_path)])
     printed = capsys.readouterr().out
-    assert "GRPO, R_D + R_C + R_L" in printed
+    assert FULL in printed
     assert "findings of the paper" in printed
     assert (tmp_path / "report.html").stat().st_size > 50_000
     assert (tmp_path / "results.json").exists()
