@@ -89,6 +89,7 @@ class VideoTrainer:
                 revision=(args.model_init_kwargs or {}).get("revision"),
                 trust_remote_code=args.trust_remote_code,
             )
+            _take_over_chunks(processing_class, config)
         train_dataset = self._media_rows(train_dataset, "train")
         eval_dataset = each(eval_dataset, self._media_rows)
         if data_collator is None:
@@ -239,6 +240,13 @@ class VideoTrainer:
 
 def has_media(dataset: Any) -> bool:
     return any(column in columns_of(dataset) for column in (*MEDIA_COLUMNS, IMAGES, "vidalign_image"))
+
+
+def _take_over_chunks(processor: Any, config: Any) -> None:
+    """How sound is cut among the frames is the model's, and not saved with processors, which come back with a default."""
+    for name in ("seconds_per_chunk", "position_id_per_seconds"):
+        if hasattr(processor, name) and getattr(config, name, None) is not None:
+            setattr(processor, name, float(getattr(config, name)))
 
 
 def refuse_unseen(dataset: Any, name: str) -> Any:

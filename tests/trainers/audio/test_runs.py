@@ -1,5 +1,6 @@
 """Whole runs with sound: loading, what learns, the reference's cache, the card, saving."""
 
+import itertools
 import json
 import math
 import shutil
@@ -143,3 +144,32 @@ def test_the_card_says_what_was_heard(hearing, sound_rows):
         trainer.create_model_card()
         text = Path(trainer.args.output_dir, "README.md").read_text()
         assert (expected in text) if expected else ("sound of videos" not in text)
+
+
+def test_sound_is_cut_among_the_frames_as_the_model_has_it(tmp_path, sound_folder, sound_rows):
+    """transformers does not save the seconds of a chunk with a processor."""
+    family = FAMILIES["qwen2_5_omni_thinker"]
+    model, processor = family.tiny_model(), family.tiny_processor()
+    model.config.seconds_per_chunk = 1
+    model.save_pretrained(tmp_path / "model")
+    processor.save_pretrained(tmp_path / "model")
+    rows = [{**row, "completion": row["chosen"]} for row in sound_rows({"videos": ["0.mp4"]})]
+    trainer = VideoSFTTrainer(
+        model=str(tmp_path / "model"),
+        args=VideoSFTConfig(
+            output_dir=str(tmp_path / "out"),
+            media_root=str(sound_folder),
+            use_audio_in_video=True,
+            use_cpu=True,
+            bf16=False,
+            report_to=[],
+        ),
+        train_dataset=Dataset.from_list(
+            [{name: row[name] for name in ("videos", "prompt", "completion")} for row in rows]
+        ),
+    )
+    ids = next(iter(trainer.get_train_dataloader()))["input_ids"][0]
+    media = torch.isin(ids, torch.tensor([model.config.video_token_id, model.config.audio_token_id]))
+    kinds = ids[media].tolist()
+    changes = sum(one != other for one, other in itertools.pairwise(kinds))
+    assert changes == 3  # frames, sound, frames, sound: two chunks of a second

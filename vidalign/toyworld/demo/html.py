@@ -38,6 +38,10 @@ def facts(values: Mapping[str, str]) -> str:
     return f'<dl class="facts">\n{lines}\n</dl>\n'
 
 
+MANY = 7
+"""Columns of a table up to which the usual type fits the page."""
+
+
 def table(summary: Summary, colours: Mapping[str, str]) -> str:
     """colours: by the first word or words of a row."""
     head = "".join(f"<th>{escape(name)}</th>" for name in summary.headers)
@@ -47,8 +51,9 @@ def table(summary: Summary, colours: Mapping[str, str]) -> str:
         colour = next((colours[name] for name in (first, first.split(",")[0]) if name in colours), None)
         mark = swatch(colour) if colour else ""
         lines.append(f'<tr><th scope="row">{mark}{escape(first)}</th>{cells}</tr>')
+    many = ' class="many"' if len(summary.headers) > MANY else ""
     return (
-        f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
+        f'<div class="scroll"><table{many}>\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
         + "\n".join(lines)
         + f"\n</tbody>\n</table></div>\n{notes(summary.notes)}"
     )

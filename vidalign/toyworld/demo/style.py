@@ -17,6 +17,8 @@ li { margin: 4px 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 0.94rem; }
 th, td { padding: 8px 10px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
+.many { font-size: 0.84rem; }
+.many th, .many td { padding: 7px 5px; }
 thead th { color: var(--soft); font-weight: 600; }
 tr > :first-child { text-align: left; }
 tbody tr:last-child > * { border-bottom: 0; }

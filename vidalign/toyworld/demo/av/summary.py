@@ -212,7 +212,8 @@ def _caveats(results: Results) -> list[str]:
         f"{count} differences are judged, some of them by nearly the same captions: by chance alone about "
         f"{max(1, round(count * 0.05))} of them would come out beyond two standard errors.",
         "One checkpoint: no standard error here covers another one.",
-        f"All arms have one learning rate ({settings['rate']:g}), set by hand and not searched for by arm.",
+        f"All arms have one learning rate ({settings['rate']:g}), set by hand after trials on these held-out clips, and not "
+        "searched for by arm.",
         "The reference captions of this world are exact and always worded alike, so supervised training has no noise to suffer "
         "from, and the judge, which goes by words, cannot be talked round: both favour what real data would not.",
         f"{collapse:.1%} of the checkpoint's samples are in repetition collapse (the paper's: 3.5% and 5.1%): the fewer there are, "
