@@ -330,7 +330,7 @@ def test_default_accelerate_configuration(capsys):
     [
         (
             "learning_rate: 1.0e-6\n",
-            "has method: None; set `method` to the trainer that runs it, one of dpo, ranking, sft, synpo",
+            "has method: None; set `method` to the trainer that runs it, one of dpo, grpo, ranking, sft, synpo",
         ),
         ("method: ppo\n", "has method: ppo; set"),
         ("- method: dpo\n", "must hold keys and values"),

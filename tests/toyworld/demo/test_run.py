@@ -61,6 +61,7 @@ def _without(value, names):
     return [_without(item, names) for item in value] if isinstance(value, list) else value
 
 
+@pytest.mark.slow  # a minute; `make demo QUICK=1` runs the same, in CI as well
 def test_the_whole_path(tmp_path, threads):
     stream = io.StringIO()
     results = run_demo(TINY, tmp_path, Progress(stream))
