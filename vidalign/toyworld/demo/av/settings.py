@@ -43,7 +43,7 @@ class Settings:
     sft_rate: float = 4e-3
     sft_warmup: int = 45
     sft_batch_size: int = 32
-    steps: int = 100
+    steps: int = 70
     prompts: int = 8
     group: int = 8
     rate: float = 4e-4
