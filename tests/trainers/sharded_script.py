@@ -11,7 +11,7 @@ from torch.distributed.fsdp import fully_shard
 
 from vidalign.families import FAMILIES
 from vidalign.prefix import RowBatch, SharedPrefix, generate, token_logps
-from vidalign.trainers.grpo import _whole_root
+from vidalign.trainers.online.sharded import whole_root
 
 name = sys.argv[1]
 dist.init_process_group("gloo")
@@ -45,7 +45,7 @@ mesh = init_device_mesh("cpu", (2,))
 for block in [*model.model.language_model.layers, *model.model.visual.blocks]:
     fully_shard(block, mesh=mesh)
 fully_shard(model, mesh=mesh)
-with torch.no_grad(), _whole_root(model):
+with torch.no_grad(), whole_root(model):
     said, sharded = everything()
 assert said == expected, (said, expected)
 torch.testing.assert_close(sharded, logps, atol=1e-5, rtol=0)

@@ -3,12 +3,8 @@
 import pytest
 import torch
 
-from vidalign.trainers.online.micro_batches import (
-    micro_batches,
-    same_prompts,
-    scoring_chunks,
-    shuffled_groups,
-)
+from vidalign.trainers.online.micro_batches import micro_batches, same_prompts, shuffled_groups
+from vidalign.trainers.online.scoring import scoring_chunks
 
 
 def test_equal_prompts_are_one_group_whatever_their_padding_holds():

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from trl import GRPOConfig, GRPOTrainer
 
-from vidalign.families.family import EncodedPrompt
 from vidalign.prefix import HeldMedia, generate
 from vidalign.trainers import _trl
-from vidalign.trainers.base import IMAGES, VideoTrainer, each, has_media, refuse_unseen
-from vidalign.trainers.collators import ROW, encode_rows
+from vidalign.trainers.base import VideoTrainer, each, has_media, refuse_unseen
+from vidalign.trainers.collators import ROW
 from vidalign.trainers.config import VideoFields
 from vidalign.trainers.encoding import EncodedRow, RowEncoder
 from vidalign.trainers.online.engine import RolloutEngine, forbid, rollout_prompt
 from vidalign.trainers.online.micro_batches import (
     micro_batches,
     same_prompts,
-    scoring_chunks,
     shuffled_groups,
 )
 from vidalign.trainers.online.rewarding import Rewarding
+from vidalign.trainers.online.rollouts import IMAGES_SEEN, Rollout, distinct_prompts, encode_rollout
+from vidalign.trainers.online.scoring import score
+from vidalign.trainers.online.sharded import whole_root
 from vidalign.trainers.online.stopping import BatchFailure, RandomState, agree
 
 
@@ -36,18 +36,6 @@ class VideoGRPOConfig(VideoFields, GRPOConfig):
     `max_length`: a prompt that with `max_completion_length` exceeds it stops training with its row; None for no limit.
     `share_prefix`: the rows of a prompt then also stay together in micro-batches, where TRL shuffles single rows.
     """
-
-
-@dataclass
-class _Rollout:
-    """A generation batch: the distinct rows, encoded, and the number of each row's own."""
-
-    rows: list[EncodedRow]
-    numbers: list[int]
-
-    @property
-    def prompts(self) -> list[EncodedPrompt]:
-        return [row.prompt for row in self.rows]
 
 
 class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
@@ -87,7 +75,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         if args is None:
             args = VideoGRPOConfig(output_dir="video-grpo")
         self._encoder: RowEncoder | None = None
-        self._rollout: _Rollout | None = None
+        self._rollout: Rollout | None = None
         self._scored: tuple[torch.Tensor, HeldMedia] | None = None
         self._rewarding: Rewarding | None = None
         self._saved_step: int | None = None
@@ -113,7 +101,8 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
             self._refuse_with_media(kwargs)
             if self.use_vllm:
                 self._take_engine()
-        # Whether the models' forward takes rows with groups (`_trl.install_rows_forward`).
+        # Whether the models' forward takes rows with groups (`_trl.install_rows_forward`). Text rows without sharing go TRL's
+        # own way, to the order of rows.
         self._takes_groups = self._family is not None and (self._reads_rows or args.share_prefix)
 
     def _media_collator(self, encoder: RowEncoder, pad_token_id: int, args: Any) -> Any:
@@ -154,39 +143,6 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
 
     # Encoding
 
-    def _encoded(self, rows: list[dict[str, Any]]) -> _Rollout:
-        """Each distinct row once. TRL repeats a row for each of its completions, one after another."""
-        assert self._encoder is not None
-        distinct: list[dict[str, Any]] = []
-        numbers: list[int] = []
-        for row in rows:
-            if not distinct or not _same_row(row, distinct[-1]):
-                distinct.append(row)
-            numbers.append(len(distinct) - 1)
-        options = self.args.chat_template_kwargs or {}
-        given: list[Mapping[str, Any]] = [
-            {**row, "chat_template_kwargs": {**options, **(row.get("chat_template_kwargs") or {})}}
-            for row in distinct
-        ]
-        encoded = encode_rows(self._encoder, given, (), None)
-        for row, own in zip(distinct, encoded, strict=True):
-            self._check_room(row, len(own.prompt.input_ids))
-            # Features are kept for as long as these tensors live: the encoder's cache must not hold the very same ones.
-            own.prompt = EncodedPrompt(
-                own.prompt.input_ids, {name: tensor.detach() for name, tensor in own.prompt.media.items()}
-            )
-        return _Rollout(encoded, numbers)
-
-    def _check_room(self, row: Mapping[str, Any], length: int) -> None:
-        room = self.args.max_length
-        if room is not None and length + self.max_completion_length > room:
-            where = f"row {row[ROW]} of the dataset" if ROW in row else "a row of the batch"
-            raise ValueError(
-                f"{where}: the prompt has {length} tokens, media included, and with max_completion_length="
-                f"{self.max_completion_length} exceeds max_length={room}; cutting it would cut into the media. Raise "
-                "max_length, or lower max_completion_length, video_fps, video_max_frames or video_max_pixels."
-            )
-
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
         if self._rollout is None:
             return super()._tokenize_prompts(prompts)
@@ -204,7 +160,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
                 if self._takes_groups:
                     output["prefix_group"] = same_prompts(output["prompt_ids"], output["prompt_mask"])
                 return output
-            self._rollout = self._encoded_everywhere(inputs)
+            self._rollout = self._encoded(inputs)
             group = torch.tensor(self._rollout.numbers, device=self.accelerator.device)
             media = HeldMedia([prompt.media for prompt in self._rollout.prompts])
             self._scored = (group, media)
@@ -220,10 +176,17 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
             self._rollout = self._scored = self._rewarding = None
             self._inputs = []
 
-    def _encoded_everywhere(self, inputs: list[dict[str, Any]]) -> _Rollout:
+    def _encoded(self, inputs: list[dict[str, Any]]) -> Rollout:
+        assert self._encoder is not None
         rollout, error = None, None
         try:
-            rollout = self._encoded(inputs)
+            rollout = encode_rollout(
+                self._encoder,
+                inputs,
+                chat_template_kwargs=self.args.chat_template_kwargs or {},
+                max_length=self.args.max_length,
+                max_completion_length=self.max_completion_length,
+            )
         except (ValueError, OSError) as raised:
             error = raised
         agree(self.accelerator, "reading the media of the next batch", error)
@@ -251,7 +214,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
                 prompt_ids, images, multimodal_fields, num_generations, **given
             )
         else:
-            prompts, numbers = _distinct(prompt_ids)
+            prompts, numbers = distinct_prompts(prompt_ids)
         if not self.args.share_prefix:
             prompts, numbers = [prompts[number] for number in numbers], list(range(len(numbers)))
         with (
@@ -265,7 +228,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
             ) as model,
             torch.no_grad(),
             self._dist.summon_full_params(self.model_wrapped, recurse=False),
-            _whole_root(self.model_wrapped),
+            whole_root(self.model_wrapped),
         ):
             samples = [numbers.count(number) for number in range(len(prompts))]
             more = self._most(len(prompts)) - len(prompts)
@@ -377,7 +340,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
     # Scoring
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
-        if not self.model.training or not self._takes_groups or not self._keeps_groups:
+        if not self.model.training or not self._takes_groups:
             return super()._prepare_inputs(generation_batch)
         if self._buffered_inputs is None and self._step == 0:
             self._step = self._batches_before()
@@ -397,11 +360,6 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
             return self.state.global_step * accumulated
         epochs, steps = divmod(self.state.global_step, max(1, -(-epoch // accumulated)))
         return epochs * epoch + steps * accumulated
-
-    @property
-    def _keeps_groups(self) -> bool:
-        """Text rows without sharing go TRL's own way, to the order of rows."""
-        return self._reads_rows or self.args.share_prefix
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         if "media" in inputs:
@@ -433,90 +391,25 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
                 compute_aux_loss,
                 **stock_media,
             )
-        lengths, prompt = attention_mask.sum(1), attention_mask[:, :-logits_to_keep]
         if self._scored is not None:
             group, media = self._scored
         else:
-            group = same_prompts(input_ids[:, :-logits_to_keep], prompt)
+            group = same_prompts(input_ids[:, :-logits_to_keep], attention_mask[:, :-logits_to_keep])
             media = HeldMedia([{}] * (int(group.max()) + 1))
-        batch_size = batch_size or len(input_ids)
-        if self.args.share_prefix:
-            # No more tokens at once than separate rows would have, but as many of a group as that allows.
-            budget = batch_size * input_ids.shape[1]
-            chunks = scoring_chunks(group, prompt.sum(1).tolist(), lengths.tolist(), budget)
-        else:
-            rows = list(range(len(input_ids)))
-            chunks = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
-        labels = input_ids.masked_fill(attention_mask == 0, -100)
-        labels[:, :-logits_to_keep] = -100
-        options = {"output_router_logits": True} if compute_aux_loss else {}
-        outputs = []
-        for rows in [*chunks, *chunks[-1:] * (self._most(len(chunks)) - len(chunks))]:
-            numbers, own = torch.unique(group[rows], return_inverse=True)
-            with self.accelerator.autocast():
-                outputs.append(
-                    model(
-                        input_ids=input_ids[rows],
-                        attention_mask=attention_mask[rows],
-                        labels=labels[rows],
-                        prefix_group=own,
-                        media=HeldMedia([media[number] for number in numbers.tolist()]),
-                        fused_lm_head=True,
-                        **options,
-                    )
-                )
-        del outputs[len(chunks) :]
-        back = torch.tensor([row for rows in chunks for row in rows], device=input_ids.device).argsort()
-        logps = torch.cat([output.log_probs[:, -logits_to_keep:] for output in outputs])[back]
-        entropies = aux_loss = None
-        if compute_entropy:
-            entropies = torch.cat([output.entropy[:, -logits_to_keep:] for output in outputs])[back]
-        if compute_aux_loss:
-            aux_loss = torch.stack([output.aux_loss for output in outputs]).mean()
-        return logps, entropies, aux_loss
-
-
-IMAGES_SEEN = {IMAGES: "images", "vidalign_image": "image"}
-"""Columns that were renamed before TRL saw them, by the name that reward functions know."""
-
-
-PROMPT_COLUMNS = (
-    *("prompt", "tools", "chat_template_kwargs"),
-    *("videos", "video", "audios", "audio", "images", "image", *IMAGES_SEEN),
-)
-
-
-def _same_row(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Rows of one prompt on the same media. A stream's rows have no number."""
-    if ROW in row:
-        return row[ROW] == other[ROW]
-    return all(row.get(name) == other.get(name) for name in PROMPT_COLUMNS)
-
-
-def _distinct(prompt_ids: list[list[int]]) -> tuple[list[EncodedPrompt], list[int]]:
-    """Prompts of text, each run of equal ones once, and the number of each row's."""
-    prompts: list[EncodedPrompt] = []
-    numbers = []
-    for ids in prompt_ids:
-        if not prompts or prompts[-1].input_ids != list(ids):
-            prompts.append(EncodedPrompt(list(ids)))
-        numbers.append(len(prompts) - 1)
-    return prompts, numbers
-
-
-@contextlib.contextmanager
-def _whole_root(model: Any) -> Iterator[None]:
-    """FSDP2 gathers a root's own weights in its forward, and prompts are read by the backbone inside it."""
-    sharded = hasattr(model, "unshard") and hasattr(model, "reshard")
-    if sharded:
-        # The first forward decides which module is the root.
-        model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), use_cache=False)
-        model.unshard()
-    try:
-        yield
-    finally:
-        if sharded:
-            model.reshard()
+        return score(
+            model,
+            input_ids,
+            attention_mask,
+            logits_to_keep,
+            group,
+            media,
+            rows=batch_size or len(input_ids),
+            share=self.args.share_prefix,
+            forwards=self._most,
+            autocast=self.accelerator.autocast,
+            entropy=compute_entropy,
+            aux_loss=compute_aux_loss,
+        )
 
 
 def _returning(outcome: list[float | None]) -> Any:

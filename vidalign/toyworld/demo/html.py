@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Protocol
 
 from vidalign.toyworld.demo.style import CSS
 from vidalign.toyworld.demo.wording import Summary
@@ -79,6 +80,34 @@ def video(source: str, *, sound: bool = False) -> str:
     """sound: waits to be played, as browsers play by themselves only what is muted."""
     how = "" if sound else "loop muted autoplay "
     return f'<video src="{escape(source)}" controls {how}playsinline preload="metadata"></video>'
+
+
+class Shown(Protocol):
+    """A clip of a report. video: its file. spans: by title, a caption in pieces and whether each is right."""
+
+    @property
+    def video(self) -> str: ...
+    @property
+    def reference(self) -> str: ...
+    @property
+    def spans(self) -> Mapping[str, Iterable[tuple[str, bool]]]: ...
+
+
+def clips(examples: Iterable[Shown], colours: Mapping[str, str], *, sound: bool = False) -> str:
+    """Clips beside what was said of them."""
+    articles = "\n".join(_clip(example, colours, sound) for example in examples)
+    return f'<div class="clips">\n{articles}\n</div>'
+
+
+def _clip(example: Shown, colours: Mapping[str, str], sound: bool) -> str:
+    said = "\n".join(
+        f"<dt>{swatch(colours[title])}{escape(title)}</dt><dd>{spans(pieces)}</dd>"
+        for title, pieces in example.spans.items()
+    )
+    return (
+        f"<article>\n{video(example.video, sound=sound)}\n<dl>\n<dt>Reference</dt>"
+        f"<dd>{stops(escape(example.reference))}</dd>\n{said}\n</dl>\n</article>"
+    )
 
 
 def spans(pieces: Iterable[tuple[str, bool]]) -> str:

@@ -1,7 +1,7 @@
 """Rollouts by a colocated vLLM engine, which is given the very frames and samples that the trainer scores on.
 
-Not run with vLLM itself: the machine that this was written on has no GPU. Tested for its contract against a stand-in
-engine behind TRL's own `VLLMGeneration`. What may differ with a real engine (sizes, order of tokens, placement of sound)
+Not run with vLLM itself, which needs a GPU: tested for its contract against a stand-in engine behind TRL's own
+`VLLMGeneration`. What may differ with a real engine (sizes, order of tokens, placement of sound)
 shows at the first rollout: the tokens that the engine has read must be the trainer's.
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -39,41 +38,3 @@ def _rows(batch: dict[str, Any], rows: torch.Tensor) -> dict[str, Any]:
         name: value[rows.to(value.device)] if isinstance(value, torch.Tensor) and value.ndim else value
         for name, value in batch.items()
     }
-
-
-def scoring_chunks(
-    group: torch.Tensor, prompts: Sequence[int], rows: Sequence[int], budget: int
-) -> list[list[int]]:
-    """Rows to score in one forward each: whole groups while they fit.
-
-    Args:
-        group: [B] the group of each row.
-        prompts: tokens of each row's prompt, which its group reads once.
-        rows: tokens of each row, with its prompt.
-        budget: tokens of a forward. A row that exceeds it alone is still scored.
-
-    Returns:
-        Row numbers by forward, each row once.
-    """
-    members: dict[int, list[int]] = {}
-    for row, number in enumerate(group.tolist()):
-        members.setdefault(number, []).append(row)
-    chunks: list[list[int]] = []
-    used = budget + 1
-    for own in members.values():
-        whole = prompts[own[0]] + sum(rows[row] - prompts[row] for row in own)
-        fits = whole <= budget
-        if fits and used + whole <= budget:
-            chunks[-1] += own
-            used += whole
-            continue
-        chunks.append([])
-        used = prompts[own[0]]
-        for row in own:
-            suffix = rows[row] - prompts[row]
-            if chunks[-1] and used + suffix > budget:
-                chunks.append([])
-                used = prompts[row]
-            chunks[-1].append(row)
-            used += suffix
-    return chunks

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from vidalign.toyworld.demo import html
 from vidalign.toyworld.demo.av import plots
-from vidalign.toyworld.demo.av.results import Example, Results
+from vidalign.toyworld.demo.av.results import Results
 from vidalign.toyworld.demo.av.summary import summarise
 
 LEAD = (
@@ -35,7 +35,9 @@ def render(results: Results) -> str:
             html.section(summary.title, html.table(summary, plots.COLOURS) + html.listed(summary.sentences)),
             html.section("The rewards over training (the paper's Figure 7)", _curves(results)),
             html.section("On held-out clips", _bars(results)),
-            html.section("Clips and captions", _LEGEND + _examples(results.examples)),
+            html.section(
+                "Clips and captions", _LEGEND + html.clips(results.examples, plots.COLOURS, sound=True)
+            ),
             html.section("What this cannot show", html.listed(summary.caveats)),
             html.section("How it was run", _details(results)),
         ],
@@ -76,21 +78,6 @@ _LEGEND = (
     '<p class="notes">The first clips of the test split, not a selection, with their sound; greedy captions of each arm\'s first seed. '
     '<span class="right">Right</span>, <span class="wrong">wrong</span>: a line counts with its voice and in its place.</p>'
 )
-
-
-def _examples(examples: list[Example]) -> str:
-    return '<div class="clips">\n' + "\n".join(map(_example, examples)) + "\n</div>"
-
-
-def _example(example: Example) -> str:
-    said = "\n".join(
-        f"<dt>{html.swatch(plots.COLOURS[title])}{escape(title)}</dt><dd>{html.spans(spans)}</dd>"
-        for title, spans in example.spans.items()
-    )
-    return (
-        f"<article>\n{html.video(example.video, sound=True)}\n<dl>\n<dt>Reference</dt>"
-        f"<dd>{html.stops(escape(example.reference))}</dd>\n{said}\n</dl>\n</article>"
-    )
 
 
 def _details(results: Results) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from vidalign.toyworld.demo import html
 from vidalign.toyworld.demo.pairs import plots
 from vidalign.toyworld.demo.pairs.summary import summarise
-from vidalign.toyworld.demo.results import Example, PairStudy, Results
+from vidalign.toyworld.demo.results import PairStudy, Results
 
 LEAD = (
     "The captioner captions fresh clips several times over. Of each clip, its best caption and its worst make a pair, and "
@@ -23,7 +21,7 @@ def sections(results: Results) -> list[str]:
     return [
         html.section(summary.title, f"<p>{LEAD}</p>" + html.listed(summary.sentences) + table),
         html.section("Pairs: over training", _charts(results, study)),
-        html.section("Pairs: clips and captions", _LEGEND + _examples(study.examples)),
+        html.section("Pairs: clips and captions", _LEGEND + html.clips(study.examples, plots.COLOURS)),
         html.section("Pairs: what this cannot show", html.listed(summary.caveats)),
     ]
 
@@ -63,18 +61,3 @@ _LEGEND = (
     '<span class="right">Right</span>, <span class="wrong">wrong</span>: a motion counts only with the right '
     "object.</p>"
 )
-
-
-def _examples(examples: list[Example]) -> str:
-    return '<div class="clips">\n' + "\n".join(map(_example, examples)) + "\n</div>"
-
-
-def _example(example: Example) -> str:
-    said = "\n".join(
-        f"<dt>{html.swatch(plots.COLOURS[title])}{escape(title)}</dt><dd>{html.spans(spans)}</dd>"
-        for title, spans in example.spans.items()
-    )
-    return (
-        f"<article>\n{html.video(example.video)}\n<dl>\n<dt>Reference</dt>"
-        f"<dd>{html.stops(escape(example.reference))}</dd>\n{said}\n</dl>\n</article>"
-    )

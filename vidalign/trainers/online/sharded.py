@@ -1,0 +1,25 @@
+"""Weights that are sharded over processes: what is read outside the model's own forward needs them whole."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+
+@contextlib.contextmanager
+def whole_root(model: Any) -> Iterator[None]:
+    """FSDP2 gathers a root's own weights in its forward, and prompts are read by the backbone inside it. All processes must
+    enter together; a model that is not sharded stays as it is."""
+    sharded = hasattr(model, "unshard") and hasattr(model, "reshard")
+    if sharded:
+        # The first forward decides which module is the root.
+        model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), use_cache=False)
+        model.unshard()
+    try:
+        yield
+    finally:
+        if sharded:
+            model.reshard()
