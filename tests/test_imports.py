@@ -15,7 +15,7 @@ LEVELS = [
     {"losses"},
     {"families", "video", "rows"},
     {"judge"},
-    {"rewards", "prefix"},
+    {"rewards", "prefix", "stages"},
     {"trainers", "build", "evaluate"},
     {"cli"},
 ]
