@@ -20,8 +20,8 @@ export PYTHONUNBUFFERED := 1
 
 help:
 	@echo "make install   virtual environment in $(VENV), with vidalign in it"
-	@echo "make demo      teach, align with pairs and with chains, compare on the toy world; report in demo/ (QUICK=1: short form)"
-	@echo "make demo-av   the same with sound: teach, align with rewards for what is seen and heard; report in demo-av/ (QUICK=1: short form)"
+	@echo "make demo      teach, align with pairs and with chains, compare on the toy world; report in out/demo/ (QUICK=1: short form)"
+	@echo "make demo-av   the same with sound: teach, align with rewards for what is seen and heard; report in out/demo-av/ (QUICK=1: short form)"
 	@echo "make test      tests, offline, on the CPU"
 	@echo "make check     ruff and mypy"
 	@echo "make bench     the measurements behind the README's numbers"
@@ -36,10 +36,10 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/python -m vidalign.toyworld.demo --out demo $(if $(QUICK),--quick) $(ARGS)
+	$(BIN)/python -m demo --out out/demo $(if $(QUICK),--quick) $(ARGS)
 
 demo-av: $(STAMP)
-	$(BIN)/python -m vidalign.toyworld.demo.av --out demo-av $(if $(QUICK),--quick) $(ARGS)
+	$(BIN)/python -m demo.av --out out/demo-av $(if $(QUICK),--quick) $(ARGS)
 
 # A file's tests stay together in one process, for the models and videos that they share.
 test: $(STAMP)
@@ -56,5 +56,5 @@ bench: $(STAMP)
 	done
 
 clean:
-	rm -rf .venv build dist demo demo-av *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist out/demo out/demo-av *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

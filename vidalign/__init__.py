@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from vidalign._version import __version__
+
 if TYPE_CHECKING:
     from vidalign.losses import (
         cpo_loss,
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
     from vidalign.trainers.synpo import SynPOConfig, SynPOTrainer
     from vidalign.video import Video, clips, probe, read_audio, read_video
-
-__version__ = "0.1.0.dev0"
 
 _MODULE_OF = {
     "RankingConfig": "vidalign.trainers.ranking",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import yaml
 
-from vidalign import __version__
+from vidalign._version import __version__
 from vidalign.judge.question import Judge
 from vidalign.judge.redaction import redact
+from vidalign.provenance import versions
 
 MARK = "<!-- vidalign build -->"
 """By which a later run knows a card that it may replace."""
@@ -65,12 +65,12 @@ class Card:
             "configs": [{"config_name": "default", "data_files": rows, "description": f"rows {digest}"}],
         }
         packages = ("datasets", "litellm")
-        versions = ", ".join([f"vidalign {__version__}", *(f"{name} {version(name)}" for name in packages)])
+        made_with = f"vidalign {__version__}, {versions(packages)}"
         made = {
             "command": f"`vidalign build {self.kind}`",
             **({} if self.judge is None else {"judge": f"`{_name(self.judge)}`"}),
             **{name: f"`{value}`" for name, value in self.settings.items() if value is not None},
-            "versions": versions,
+            "versions": made_with,
         }
         parts = [
             f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n{MARK}",
