@@ -10,14 +10,15 @@ import vidalign
 PACKAGE = Path(vidalign.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# cli -> trainers, build, evaluate -> rewards, prefix -> judge -> families, video, rows -> losses
+# cli -> trainers, data, evaluate -> rewards, prefix -> judge -> families, video, rows -> losses
 LEVELS = [
     {"_version"},
     {"losses", "provenance"},
     {"families", "video", "rows"},
     {"judge"},
-    {"rewards", "prefix", "stages", "report"},
-    {"trainers", "build", "evaluate"},
+    {"prefix", "stages"},
+    {"rewards", "report"},
+    {"trainers", "data", "evaluate"},
     {"cli"},
 ]
 LEVEL_OF = {part: level for level, parts in enumerate(LEVELS) for part in parts}

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import yaml
 
 from vidalign._version import __version__
-from vidalign.build import command as build_command
+from vidalign.data import command as build_command
 
 PACKAGE = Path(__file__).resolve().parent
 RECIPES = PACKAGE / "recipes"

@@ -9,7 +9,7 @@ from typing import Any
 from demo.checkpoint import Setup
 from demo.results import ChainCount
 from demo.settings import CHAIN_LENGTH
-from vidalign.build.chains import build_chains
+from vidalign.data.chains import build_chains
 from vidalign.rows import MediaFolder, chain_of, text_of, validate
 from vidalign.toyworld import world
 from vidalign.toyworld.degrade import ToyDegrader

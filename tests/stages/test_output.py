@@ -13,9 +13,7 @@ async def double(item, found):
 
 def build(path, items=("a", "b"), restart=False, write=None):
     output = Output(path, restart=restart)
-    with Pipeline(
-        output.stages, [Stage("double", double)], items, resume="restart" if restart else "same"
-    ) as pipeline:
+    with Pipeline(output.stages, [Stage("double", double)], items, resume=output.resume) as pipeline:
         output.begin()
         pipeline.run()
         results = [pipeline.results(i)["double"] for i in range(len(items))]

@@ -109,7 +109,7 @@ def test_an_error_in_a_later_stage_leaves_nobody_waiting(tmp_path, window):
 def test_items_without_a_result_are_named_and_tried_again(tmp_path):
     items = ["a", "b", "c"]
     outcome, results = run(tmp_path / "out", items, Work({"b": Unfinished("refusal")}))
-    assert outcome.missing == {1: "double: refusal"} and results[1] is None
+    assert outcome.missing == {1: ("double", "refusal")} and results[1] is None
     work = Work()
     outcome, _ = run(tmp_path / "out", items, work)
     assert not outcome.missing and work.calls == ["b"]

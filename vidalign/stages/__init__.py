@@ -6,7 +6,7 @@ pipeline = Pipeline("work", [Stage("caption", caption), Stage("score", score, {"
 outcome = pipeline.run(rows)
 """
 
-from vidalign.stages.errors import Dropped, PipelineError, Unfinished
+from vidalign.stages.errors import Dropped, MissingRows, PipelineError, Unfinished
 from vidalign.stages.estimate import Cost, Estimate
 from vidalign.stages.pipeline import Outcome, Pipeline
 from vidalign.stages.splits import split_of
@@ -16,6 +16,7 @@ __all__ = [
     "Cost",
     "Dropped",
     "Estimate",
+    "MissingRows",
     "Outcome",
     "Pipeline",
     "PipelineError",

@@ -121,8 +121,8 @@ class Journal:
                     raise PipelineError(f"{str(path)!r} has no results of a pipeline; move it away")
                 if resume == "same" and (changed := _changed(header["settings"], settings)):
                     raise PipelineError(
-                        f"{str(path)!r} was made with other settings: {changed}. Run with the old ones, take another folder, "
-                        "give resume='go-on' to keep what still fits, or resume='restart' to throw it away"
+                        f"{str(path)!r} was made with other settings: {changed}. Run with the old ones, take another place, "
+                        "or throw it away (--restart, resume='restart'); resume='go-on' keeps what still fits"
                     )
             others = [path for path in paths if path != own]
             self._files[stage] = _File(own, {"stage": stage, "settings": settings}, others)
@@ -138,8 +138,10 @@ class _File:
         for other in self._others:
             for start, entry, _ in _entries(other):
                 self._note(other, start, entry)
-        # Made with the first result, so that a run which ends before one leaves nothing.
+        # Made with the first result, so that a run which ends before one leaves nothing. Read by a handle of its own: after a
+        # write that failed, the first one holds what it could not write.
         self._file: IO[bytes] | None = None
+        self._reader: IO[bytes] | None = None
         self._end = 0
         if path.exists():
             self._begin()
@@ -153,26 +155,27 @@ class _File:
         return {name: entry[name] for name in ("result", "dropped") if name in entry}
 
     def keep(self, entry: Mapping[str, Any]) -> None:
-        file = self._file or self._begin()
-        start = self._write(entry)
-        self.places[entry["key"]] = (file, start)
+        if self._file is None:
+            self._begin()
+        assert self._reader is not None
+        self.places[entry["key"]] = (self._reader, self._write(entry))
 
     def close(self) -> None:
-        for file in (*self._others, *([self._file] if self._file else [])):
+        for file in filter(None, (*self._others, self._reader, self._file)):
             # What can fail here is the rest of a line whose write has failed before, and been reported.
             with suppress(OSError):
                 file.close()
 
-    def _begin(self) -> IO[bytes]:
-        self._file = open(self.path, "a+b")  # noqa: SIM115
+    def _begin(self) -> None:
+        self._file = open(self.path, "ab")  # noqa: SIM115
+        self._reader = open(self.path, "rb")  # noqa: SIM115
         last = None
-        for start, entry, end in _entries(self._file):
-            self._note(self._file, start, entry)
+        for start, entry, end in _entries(self._reader):
+            self._note(self._reader, start, entry)
             last, self._end = entry.get("settings", last), end
         self._file.truncate(self._end)  # a kill has torn the rest
         if last != self._header["settings"]:
             self._write(self._header)
-        return self._file
 
     def _note(self, file: IO[bytes], start: int, entry: Mapping[str, Any]) -> None:
         if "key" in entry and ("result" in entry or "dropped" in entry):

@@ -12,20 +12,24 @@ FINISHED = "finished"
 
 
 class Output:
-    """The file that a pipeline ends in, `PATH`, with the pipeline's results beside it in `PATH.stages`.
+    """The file that a pipeline ends in, with the stages' results in a folder near it.
 
     Args:
         path: the file to be; its folder exists.
+        stages: the folder of the results; default `PATH.stages`.
         restart: whether one that is there may be replaced.
 
     Raises:
         PipelineError: it cannot be written, or is there already.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, restart: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, stages: Path | None = None, restart: bool = False
+    ) -> None:
+        self._restart = restart
         # Of a link its target is written, and two names of one file have one folder of results.
         self.path = Path(os.path.realpath(os.path.expanduser(path)))
-        self.stages = self.path.with_name(self.path.name + ".stages")
+        self.stages = stages or self.path.with_name(self.path.name + ".stages")
         if not self.path.parent.is_dir():
             raise PipelineError(f"the folder {str(self.path.parent)!r} does not exist; make it first")
         if self.path.is_dir():
@@ -36,6 +40,14 @@ class Output:
             raise PipelineError(
                 f"{str(self.path)!r} is there already; take another name, or give --restart to build anew"
             )
+
+    @property
+    def resume(self) -> str:
+        """How the pipeline is to take what is there (see `vidalign.stages.journal.Journal`)."""
+        if self._restart:
+            return "restart"
+        # Of an output that was finished and taken away since: whatever still fits.
+        return "go-on" if (self.stages / FINISHED).exists() else "same"
 
     def begin(self) -> None:
         """To be called when the results are locked: from here on the output is not finished."""

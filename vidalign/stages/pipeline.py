@@ -21,12 +21,12 @@ from vidalign.stages.stage import BatchWork, Stage, Work
 class Outcome:
     """What came of the items that this process had.
 
-    total: items of all processes. missing: items without a result, with "stage: reason", by number; the next run tries them
-    again. dropped: items that a stage gave nothing for, (stage, reason), by number. counts: items with a result, by stage.
+    total: items of all processes. missing: items without a result, (stage, reason), by number; the next run tries them again.
+    dropped: items that a stage gave nothing for, likewise. counts: items with a result, by stage.
     """
 
     total: int
-    missing: dict[int, str] = field(default_factory=dict)
+    missing: dict[int, tuple[str, str]] = field(default_factory=dict)
     dropped: dict[int, tuple[str, str]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -182,7 +182,7 @@ class Pipeline:
             if dropped is not None:
                 outcome.dropped[index] = dropped
             elif missing is not None:
-                outcome.missing[index] = ends.get(self._keys[index], f"{missing}: not reached")
+                outcome.missing[index] = ends.get(self._keys[index], (missing, "not reached"))
         return outcome
 
     def _opened(self, resume: str) -> Journal:
@@ -230,11 +230,11 @@ class _Run:
     def __init__(self, pipeline: Pipeline, progress: Progress) -> None:
         self.pipeline, self.progress = pipeline, progress
         self.journal = pipeline._journal
-        self.undone: dict[str, str] = {}
+        self.undone: dict[str, tuple[str, str]] = {}
         self.stopped = False
 
-    async def items(self, items: Sequence[tuple[int, Any, str]]) -> dict[str, str]:
-        """The reasons of the items without a result, by key."""
+    async def items(self, items: Sequence[tuple[int, Any, str]]) -> dict[str, tuple[str, str]]:
+        """(stage, reason) of the items without a result, by key."""
         stages = self.pipeline.stages
         queues: list[asyncio.Queue[_Flowing | None]] = [
             asyncio.Queue(2 * (stage.batch or stage.window)) for stage in stages
@@ -340,7 +340,7 @@ class _Run:
 
     def _kept(self, stage: Stage, flowing: _Flowing, result: Any) -> dict[str, Any] | None:
         if isinstance(result, Unfinished):
-            self.undone[flowing.key] = f"{stage.name}: {result}"
+            self.undone[flowing.key] = stage.name, str(result)
             return None
         if isinstance(result, BaseException) and not isinstance(result, Dropped):
             raise result
