@@ -21,7 +21,7 @@ def encode(
     videos: Sequence[DecodedVideo] = (),
     images: Sequence[Any] = (),
     *,
-    max_pixels: int | None = None,
+    max_pixels: int | Sequence[int] | None = None,
 ) -> EncodedPrompt:
     """Encode one prompt. processor: a tokenizer."""
     if videos or images:
@@ -78,7 +78,6 @@ FAMILIES = tuple(
         vision_tower=(),
         projector=(),
         language_model="",
-        frame_multiple=1,
         encode=encode,
         media_features=no_features,
         positions=arange_positions,
