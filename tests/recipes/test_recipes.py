@@ -1,3 +1,4 @@
+import itertools
 import re
 import shlex
 import subprocess
@@ -143,6 +144,49 @@ def test_the_batch_is_the_papers(name):
         rf"(?: accumulated)? x {processes}",
         text_of(name),
     )
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("synpo/")])
+def test_synpo_takes_its_best_epoch_by_validation(name):
+    """SynPO, App. C."""
+    recipe = yaml.safe_load(text_of(name))
+    assert recipe["eval_strategy"] == recipe["save_strategy"] == "epoch"
+    assert recipe["load_best_model_at_end"] and recipe["metric_for_best_model"] == "eval_loss"
+    assert recipe["dataset_test_split"] != recipe["dataset_train_split"]
+
+
+def test_avocados_ablation_is_here():
+    """AVoCaDO, Table 4: the supervised stage, once more on GRPO's rows, and the rewards added one after the other."""
+    recipes = {
+        name: yaml.safe_load(text_of(f"avocado/{name}"))
+        for name in ("grpo_dialogue", "grpo_dialogue_checklist", "grpo", "sft", "sft_2k")
+    }
+    rewards = {
+        name: {path.split("_")[1] for path in recipe["reward_funcs"]}
+        for name, recipe in recipes.items()
+        if recipe["method"] == "grpo"
+    }
+    assert rewards == {
+        "grpo_dialogue": {"dialogue"},
+        "grpo_dialogue_checklist": {"dialogue", "checklist"},
+        "grpo": {"dialogue", "checklist", "length"},
+    }
+    starts = {name: recipe["model_name_or_path"] for name, recipe in recipes.items()}
+    stage = recipes["sft"]["output_dir"]
+    assert starts == {**dict.fromkeys([*rewards, "sft_2k"], stage), "sft": "Qwen/Qwen2.5-Omni-7B"}
+    # But for what they are about, they are alike.
+    own = {"recipe", "reward_funcs", "output_dir"}
+    common = [{key: value for key, value in recipes[name].items() if key not in own} for name in rewards]
+    assert all(recipe == common[0] for recipe in common)
+
+
+def test_the_readme_names_every_recipe():
+    """`synpo/{a,b}` names two."""
+    named = set()
+    for quoted in re.findall(r"`([\w/{},]+)`", (ROOT / "README.md").read_text("utf-8")):
+        parts = [part.split(",") for part in re.split(r"[{}]", quoted)]
+        named |= {"".join(choice) for choice in itertools.product(*parts)}
+    assert set(NAMES) <= named
 
 
 @every_recipe

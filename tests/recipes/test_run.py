@@ -104,8 +104,11 @@ def test_two_steps_on_a_tiny_model_of_its_family(name, data, tmp_path, monkeypat
     import_module(f"vidalign.trainers.{recipe['method']}").main()
 
     [checkpoint] = (tmp_path / "out").glob("checkpoint-2")
-    log = yaml.safe_load((checkpoint / "trainer_state.json").read_text("utf-8"))["log_history"]
-    losses = [entry["loss"] for entry in log if "loss" in entry]
+    state = yaml.safe_load((checkpoint / "trainer_state.json").read_text("utf-8"))
+    losses = [entry["loss"] for entry in state["log_history"] if "loss" in entry]
+    if recipe.get("load_best_model_at_end"):
+        [validated] = [entry["eval_loss"] for entry in state["log_history"] if "eval_loss" in entry]
+        assert state["best_metric"] == validated
     assert len(losses) == 2
     assert all(math.isfinite(loss) for loss in losses)
     if recipe.get("use_peft"):
