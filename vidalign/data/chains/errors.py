@@ -1,5 +1,9 @@
 """The types of error that chains are made of: what a video shows, and by which words a caption tells of it (§3.2).
 
+The types are ours: the paper lists its own in Fig. 3, which our copy of it lacks. Section 3.2 says only that they are grounded in
+what is seen, that rules on words and their parts of speech tell which fit a caption, and that one of these is drawn uniformly;
+§3.1 names objects and attributes as what a model left free would mostly change.
+
 Which types fit a caption is decided by rules on its words, in English: closed lists, compared as whole words or their stems,
 so that "covered" holds no red, and a few words around those with two uses. They err on the side of yes: a model that finds
 no place for the error says so, and another type is taken. For other languages there is `unconditioned`.

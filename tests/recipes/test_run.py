@@ -26,7 +26,11 @@ FAMILY = {
     "facebook/Perception-LM-1B": "perception_lm",
     "out/avocado-sft": "qwen2_5_omni_thinker",
     "out/avocado-sft-merged": "qwen2_5_omni_thinker",
+    "OpenGVLab/InternVL2_5-8B-MPO-hf": "internvl",
+    "alignment-handbook/zephyr-7b-sft-full": "mistral",
     "llava-hf/LLaVA-NeXT-Video-7B-hf": "llava_next_video",
+    "meta-llama/Meta-Llama-3-8B-Instruct": "llama",
+    "mistralai/Mistral-7B-Instruct-v0.2": "mistral",
     "princeton-nlp/Llama-3-Base-8B-SFT": "llama",
 }
 
@@ -67,20 +71,22 @@ def test_two_steps_on_a_tiny_model_of_its_family(name, data, tmp_path, monkeypat
     path = cli.RECIPES / f"{name}.yaml"
     recipe = yaml.safe_load(path.read_text("utf-8"))
     family = FAMILIES[FAMILY[recipe["model_name_or_path"]]]
-    processor, model = family.tiny_processor(), family.tiny_model()
+    # What the checkpoint has beside its family's usual.
+    window = {"sliding_window": 4096} if "zephyr" in recipe["model_name_or_path"] else {}
+    processor, model = family.tiny_processor(), family.tiny_model(**window)
     model.save_pretrained(tmp_path / "model")
     processor.save_pretrained(tmp_path / "model")
     kind = {"sft": "supervised", "ranking": "ranked", "grpo": "online"}.get(recipe["method"], "preference")
     if name.startswith("caption_chains"):
         kind = "ranked"
-    rows = data / kind / ("text" if family.name == "llama" else "video")
+    rows = data / kind / ("video" if family.vision_tower else "text")
     if recipe.get("eval_strategy", "no") == "no":
         rows /= "train.jsonl"  # else the folder, which holds the videos beside both splits
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [
         f"vidalign.trainers.{recipe['method']}", "--config", str(path),
         "--model_name_or_path", "model", "--output_dir", "out",
-        "--dataset_name", str(rows), "--dataset_train_split", "train",
+        "--dataset_name", str(rows), "--dataset_train_split", "train", "--dataset_test_split", "test",
         # Sizes; everything else is the recipe's.
         "--max_steps", "2", "--per_device_train_batch_size", "1", "--gradient_accumulation_steps", "2",
         "--logging_steps", "1", "--save_steps", "2", "--use_cpu", "true", "--bf16", "false", "--dtype", "float32",
@@ -98,8 +104,11 @@ def test_two_steps_on_a_tiny_model_of_its_family(name, data, tmp_path, monkeypat
     import_module(f"vidalign.trainers.{recipe['method']}").main()
 
     [checkpoint] = (tmp_path / "out").glob("checkpoint-2")
-    log = yaml.safe_load((checkpoint / "trainer_state.json").read_text("utf-8"))["log_history"]
-    losses = [entry["loss"] for entry in log if "loss" in entry]
+    state = yaml.safe_load((checkpoint / "trainer_state.json").read_text("utf-8"))
+    losses = [entry["loss"] for entry in state["log_history"] if "loss" in entry]
+    if recipe.get("load_best_model_at_end"):
+        [validated] = [entry["eval_loss"] for entry in state["log_history"] if "eval_loss" in entry]
+        assert state["best_metric"] == validated
     assert len(losses) == 2
     assert all(math.isfinite(loss) for loss in losses)
     if recipe.get("use_peft"):
