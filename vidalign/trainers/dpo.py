@@ -9,14 +9,13 @@ import torch
 from trl import DPOConfig, DPOTrainer
 
 from vidalign.losses import dpop_loss, ipo_loss
-from vidalign.trainers.config import VideoFields
-from vidalign.trainers.preference import PreferenceTrainer
+from vidalign.trainers.preference import PreferenceFields, PreferenceTrainer
 
 OWN_LOSSES = ("dpop", "ipo_sum")
 
 
 @dataclass
-class VideoDPOConfig(VideoFields, DPOConfig):
+class VideoDPOConfig(PreferenceFields, DPOConfig):
     """TRL's `DPOConfig` with media settings.
 
     `loss_type` also takes "dpop" and "ipo_sum"; the NTP term is TRL's "sft". IPO comes in two forms, whose `beta` is τ:

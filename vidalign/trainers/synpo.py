@@ -10,14 +10,13 @@ import torch
 from trl import DPOConfig, DPOTrainer
 
 from vidalign.losses import SYNPO_VARIANTS, cpo_loss, simper_loss, simpo_loss, synpo_loss
-from vidalign.trainers.config import VideoFields
-from vidalign.trainers.preference import PreferenceTrainer
+from vidalign.trainers.preference import PreferenceFields, PreferenceTrainer
 
 REFERENCE_FREE = ("synpo", "simpo", "cpo", "simper")
 
 
 @dataclass
-class SynPOConfig(VideoFields, DPOConfig):
+class SynPOConfig(PreferenceFields, DPOConfig):
     """TRL's `DPOConfig` without what concerns a reference model, and the losses' own settings."""
 
     learning_rate: float = field(default=5e-6, metadata={"help": "SynPO, appendix C."})
