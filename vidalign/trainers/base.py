@@ -82,7 +82,9 @@ class VideoTrainer:
         self._needs_soundtracks = args.use_audio_in_video and args.missing_audio == "error"
         self._folder = MediaFolder(args.media_root, tuple(args.media_allow))
         self._prepared: set[str] = set()
-        self._media_encoder = MediaEncoder(self._family) if self._family is not None else None
+        self._media_encoder = (
+            MediaEncoder(self._family, cache_gb=args.feature_cache_gb) if self._family is not None else None
+        )
         if processing_class is None:
             processing_class = AutoProcessor.from_pretrained(
                 _trl.get_config_model_id(config),
