@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vidalign.losses import (
         cpo_loss,
         dpop_loss,
+        ipo_loss,
         mpo_loss,
         plackett_luce_loss,
         ranking_hinge_loss,
@@ -45,6 +46,7 @@ _MODULE_OF = {
     "clips": "vidalign.video",
     "cpo_loss": "vidalign.losses",
     "dpop_loss": "vidalign.losses",
+    "ipo_loss": "vidalign.losses",
     "lora_preset": "vidalign.trainers.adapters",
     "mpo_loss": "vidalign.losses",
     "plackett_luce_loss": "vidalign.losses",
@@ -73,6 +75,7 @@ __all__ = [
     "clips",
     "cpo_loss",
     "dpop_loss",
+    "ipo_loss",
     "lora_preset",
     "mpo_loss",
     "plackett_luce_loss",

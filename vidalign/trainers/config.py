@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vidalign.families.modules import PARTS
+from vidalign.prefix.encoder import FEATURE_CACHE_GB
 
 MISSING_AUDIO = ("error", "silence")
 
@@ -85,6 +86,14 @@ class VideoFields:
         metadata={
             "help": "Memory in GB, per data-loading process, for decoded and processed prompts, so that later epochs "
             "need not decode again. 0 keeps nothing."
+        },
+    )
+    feature_cache_gb: float = field(
+        default=FEATURE_CACHE_GB,
+        metadata={
+            "help": "Memory in GB, per process and on the model's device, for outputs of frozen towers that are asked for "
+            "again: by the reference, by GRPO's scorings and steps, and on the CPU, where `media_cache_gb` holds prompts, by "
+            "later epochs. Least recently used first out; what was dropped is computed again. 0 keeps nothing."
         },
     )
     freeze: list[str] = field(
