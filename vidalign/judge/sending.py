@@ -191,8 +191,7 @@ class Sending:
                 self.budget.under_way -= 1
                 self.budget.reserved -= worst
                 self.settled.set()
-        # Who waits for the slot sends first; what is done with the answer can wait.
-        await self.lane.turn()
+        # Up to here and on to the cache nothing is waited for: what is paid for is on disk before the next request is sent.
         return reply
 
     async def _send(self, body: Mapping[str, Any], encoded: bytes | None) -> Reply:
