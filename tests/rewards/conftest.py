@@ -15,7 +15,7 @@ class StandInJudge(Judge):
     media: frozenset = frozenset()
     questions: list = field(default_factory=list)
 
-    async def senses(self):
+    async def senses(self, task):
         return self.media
 
     async def ask(self, question):

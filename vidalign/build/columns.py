@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,7 @@ def add_columns(
     work: Callable[[Any], Awaitable[dict[str, Any]]],
     output: str | os.PathLike[str],
     judge: Judge,
+    tasks: Sequence[str],
     settings: Mapping[str, Any],
     examples: Mapping[str, Any],
     *,
@@ -58,6 +59,7 @@ def add_columns(
         work: an item -> the further columns. It raises `Unfinished` where there is no usable answer.
         output: the .jsonl or .parquet file to write. JSONL to Parquet holds all rows in memory.
         judge: who is asked.
+        tasks: what it is asked.
         settings: what all results depend on, besides the judge.
         examples: a value for each further column, of which its type in Parquet is taken.
         restart: throws away what an earlier run left for this output.
@@ -77,10 +79,10 @@ def add_columns(
     if kind == ".jsonl":
         source.check_jsonl()
     table = source.to_parquet() if kind == ".parquet" and isinstance(source, JsonRows) else source
-    with Resumable(output, items, {**settings, "judge": name_of(judge)}, restart=restart) as build:
+    with Resumable(output, items, {**settings, "judge": name_of(judge, tasks)}, restart=restart) as build:
         missing = build.run(
             work,
-            window=window_of(judge) if window is None else window,
+            window=window_of(judge, tasks) if window is None else window,
             progress=progress,
             status=lambda: status(judge),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ def build_rows(
     work: Work,
     output: str | os.PathLike[str],
     judge: Judge,
+    tasks: Sequence[str],
     settings: Mapping[str, Any],
     card: Callable[[Built, str], Card],
     *,
@@ -63,6 +64,7 @@ def build_rows(
         work: what is asked of an item. It raises `Unfinished` where there is no usable answer.
         output: the folder.
         judge: who is asked.
+        tasks: what it is asked.
         settings: what all rows depend on, besides the judge.
         card: what came of it, and a sentence on where the videos are -> its card.
         restart: throws away what an earlier run left for this output.
@@ -76,12 +78,12 @@ def build_rows(
             missing ones again.
         JudgeError: no further question can be answered.
     """
-    settings = {**settings, "judge": name_of(judge)}
+    settings = {**settings, "judge": name_of(judge, tasks)}
     with DatasetFolder(output, items, settings, restart=restart, source=source.folder) as folder:
         build = folder.build
         missing = build.run(
             with_readable_videos(work),
-            window=window_of(judge) if window is None else window,
+            window=window_of(judge, tasks) if window is None else window,
             progress=progress,
             status=lambda: status(judge),
         )

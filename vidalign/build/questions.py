@@ -13,16 +13,16 @@ from vidalign.build.card import Card
 from vidalign.build.derived import Built, build_rows, reasons
 from vidalign.build.folder import ROWS
 from vidalign.build.journal import BuildError
-from vidalign.build.judged import storable
+from vidalign.build.judged import judge_or_default, shown_name, storable
 from vidalign.build.tables import JsonRows, ParquetRows, open_rows
 from vidalign.build.videos import Videos, check_rows
-from vidalign.judge.environment import default_judge
 from vidalign.judge.question import Judge
 from vidalign.judge.tasks import choices, yes_no
 from vidalign.judge.tasks.choices import Choices
 from vidalign.rows import problem, text_of
 
 KINDS = ("choices", "yes-no")
+_TASK_OF = {"choices": "choices", "yes-no": "yes_no"}
 ANSWER = "no"
 """The completion that yes-no chains rank: as their prompts ask for it, in lower case and without a full stop."""
 
@@ -62,8 +62,9 @@ def build_question_chains(
     Raises:
         BuildError, BadRows: before any question. MissingRows, JudgeError: see `build_rows`.
     """
-    judge = judge if judge is not None else default_judge()
     kinds = [kind for kind in KINDS if kind in _known(kinds)]
+    tasks = [_TASK_OF[kind] for kind in kinds]
+    judge = judge_or_default(judge, tasks)
     if tries < 1:
         raise BuildError(f"tries={tries}; the least is 1")
     source = open_rows(_file_of(chains))
@@ -90,8 +91,11 @@ def build_question_chains(
         work,
         output,
         judge,
+        tasks,
         settings,
-        lambda built, loading: _card(judge, {"kinds": ", ".join(kinds), "seed": seed}, built, loading),
+        lambda built, loading: _card(
+            shown_name(judge, tasks), {"kinds": ", ".join(kinds), "seed": seed}, built, loading
+        ),
         restart=restart,
         allow_missing=allow_missing,
         window=window,
@@ -188,7 +192,7 @@ def _turn(role: str, text: str) -> list[dict[str, str]]:
     return [{"role": role, "content": storable(text)}]
 
 
-def _card(judge: Judge, settings: Mapping[str, Any], built: Built, loading: str) -> Card:
+def _card(judge: str, settings: Mapping[str, Any], built: Built, loading: str) -> Card:
     return Card(
         title="Question chains on videos",
         about=(

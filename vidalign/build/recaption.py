@@ -9,16 +9,16 @@ from typing import Any
 from vidalign.build.attempts import TRIES, answered
 from vidalign.build.columns import Built, add_columns, check_added
 from vidalign.build.journal import BuildError
-from vidalign.build.judged import storable
+from vidalign.build.judged import judge_or_default, storable
 from vidalign.build.tables import JsonRows, ParquetRows, open_rows
 from vidalign.build.videos import Videos, check_rows, sees, with_readable_videos
-from vidalign.judge.environment import default_judge
 from vidalign.judge.question import Judge
 from vidalign.judge.tasks import prose, recaption
 from vidalign.rows import media_of
 
 CAPTION = "caption"
 MIN_WORDS, MAX_WORDS = 60, 250
+_TASKS = ("recaption",)
 
 
 def build_captions(
@@ -64,10 +64,10 @@ def build_captions(
         raise BuildError(f"tries={tries}; the least is 1")
     if column == CAPTION:
         raise BuildError(f"the column {column!r} is the one that is added; rename that of people's captions")
-    judge = judge if judge is not None else default_judge()
+    judge = judge_or_default(judge, _TASKS)
     source = open_rows(rows)
     check_added(source, [CAPTION], overwrite)
-    videos, sighted = Videos(source, media_root, media_allow), sees(judge)
+    videos, sighted = Videos(source, media_root, media_allow), sees(judge, "recaption")
     check_rows(source, lambda row: _problem(row, column, videos, sighted))
 
     async def work(item: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +89,7 @@ def build_captions(
         with_readable_videos(work),
         output,
         judge,
+        _TASKS,
         {"build": "captions", "column": column, **bounds, "videos_shown": sighted},
         {CAPTION: ""},
         restart=restart,

@@ -44,6 +44,10 @@ class SumReward(Reward):
         if self.weights is not None and len(self.weights) != len(self.rewards):
             raise ValueError(f"{len(self.weights)} weights for {len(self.rewards)} rewards")
 
+    def prepare(self) -> None:
+        for reward in self.rewards:
+            reward.prepare()
+
     async def scores(self, batch: Batch) -> list[Score]:
         parts = await _all_scores(self.rewards, batch)
         for reward, scores in zip(self.rewards, parts, strict=True):
@@ -97,6 +101,9 @@ class PartReward(Reward):
     @property
     def __name__(self) -> str:
         return _name(self.together.rewards[self.index])
+
+    def prepare(self) -> None:
+        self.together.rewards[self.index].prepare()
 
     async def __call__(self, prompts: Any = None, completions: Any = (), **given: Any) -> list[float | None]:
         return await self.together.values(self.index, completions, given)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+from vidalign.judge.ledger import Ledger
 from vidalign.judge.question import Judge
-from vidalign.rows import text_of
+from vidalign.rows import MediaFolder, text_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Batch:
 
     texts: what the model said. ids: its tokens, or None. columns: the data set's other columns.
     log_metric(name, value), log_extra(column, values): TRL's, or nothing.
+    media_folder: where the trainer found the media that the model was shown; None if it does not say.
     """
 
     texts: list[str]
@@ -32,6 +35,7 @@ class Batch:
     columns: Mapping[str, Sequence[Any]]
     log_metric: Callable[[str, float], None]
     log_extra: Callable[[str, list[Any]], None]
+    media_folder: MediaFolder | None = None
 
     def column(self, name: str, reward: str) -> Sequence[Any]:
         """Raises ValueError where the data set does not have it."""
@@ -65,15 +69,17 @@ def batch_of(
     completion_ids: Sequence[Sequence[int]] | None = None,
     log_metric: Callable[[str, float], None] | None = None,
     log_extra: Callable[[str, list[Any]], None] | None = None,
+    media_folder: MediaFolder | None = None,
     **columns: Any,
 ) -> Batch:
-    """TRL's arguments of a reward function.
+    """TRL's arguments of a reward function, and one of `VideoGRPOTrainer`'s.
 
     Args:
         prompts: not looked at.
         completions: strings, or lists of messages.
         completion_ids: their tokens.
         log_metric, log_extra: TRL's.
+        media_folder: where `VideoGRPOTrainer` finds media; columns have their paths as the data set has them.
         **columns: the data set's columns; what has not one entry a completion is none.
     """
     return Batch(
@@ -88,6 +94,7 @@ def batch_of(
         },
         log_metric=log_metric or _nothing,
         log_extra=log_extra or _nothing,
+        media_folder=media_folder,
     )
 
 
@@ -97,6 +104,13 @@ class Reward:
 
     None is "not scored" or "does not apply", never zero. Subclasses give `__name__`, under which TRL logs it, and `scores`.
     """
+
+    def prepare(self) -> None:
+        """What can be said before the first batch: `VideoGRPOTrainer` calls it when it is made.
+
+        Raises:
+            ValueError: the environment's settings of a judge cannot be.
+        """
 
     async def scores(self, batch: Batch) -> list[Score]:
         """One score a completion."""
@@ -109,9 +123,13 @@ class Reward:
 
 @dataclass
 class JudgedReward(Reward):
-    """A reward that asks a judge: the given one, or the environment's (`VIDALIGN_JUDGE`, offline by default)."""
+    """A reward that asks a judge: the given one, or the environment's (`VIDALIGN_JUDGE`, offline by default).
+
+    Class attribute: `tasks`, what it asks.
+    """
 
     judge: Judge | None = None
+    tasks: ClassVar[tuple[str, ...]] = ()
 
     def asked(self) -> Judge:
         if self.judge is not None:
@@ -121,13 +139,33 @@ class JudgedReward(Reward):
 
         return default_judge()
 
+    def prepare(self) -> None:
+        from vidalign.judge.environment import notice_unnamed
+
+        notice_unnamed(self.asked(), self.tasks)
+
     def log_judge(self, batch: Batch, scores: Sequence[Score], name: str) -> None:
-        """The share that stayed unscored, and what the judge has done and cost in this process so far."""
+        """The share that stayed unscored, and what the judges have done and cost in this process so far: for each of this
+        reward's tasks, and all that its rewards have asked."""
         batch.log_metric(f"{name}/unscored", sum(s.reason is not None for s in scores) / max(len(scores), 1))
-        ledger = self.asked().ledger
-        for count in ("calls", "cache_hits", "dollars"):
-            batch.log_metric(f"judge/{count}", getattr(ledger, count))
-        batch.log_metric("judge/unscored", ledger.unscored.total())
+        for judge in self.asked().parts():
+            _asked[id(judge)] = judge
+        total = Ledger.sum(judge.ledger for judge in list(_asked.values()))
+        _log_ledger(batch, "judge", total)
+        for task in self.tasks:
+            if (counts := total.tasks.get(task)) is not None:
+                _log_ledger(batch, f"judge/{task}", counts)
+
+
+# Whom the rewards of this process have asked, by id. TRL takes the mean of what functions log under one name, so each of
+# them logs the sum.
+_asked: weakref.WeakValueDictionary[int, Judge] = weakref.WeakValueDictionary()
+
+
+def _log_ledger(batch: Batch, name: str, ledger: Ledger) -> None:
+    for count in ("calls", "cache_hits", "dollars"):
+        batch.log_metric(f"{name}/{count}", getattr(ledger, count))
+    batch.log_metric(f"{name}/unscored", ledger.unscored.total())
 
 
 def _nothing(name: str, value: Any) -> None:

@@ -15,13 +15,14 @@ from vidalign.build.chains.rows import PROMPT, ChainRows
 from vidalign.build.chains.summary import BuiltChains, card, summary
 from vidalign.build.folder import DatasetFolder
 from vidalign.build.journal import BuildError
-from vidalign.build.judged import missing_message, name_of, status, window_of
+from vidalign.build.judged import judge_or_default, missing_message, name_of, shown_name, status, window_of
 from vidalign.build.media_paths import media_paths
 from vidalign.build.resumable import MissingRows
 from vidalign.build.tables import open_rows, write_lines
-from vidalign.judge.environment import default_judge
 from vidalign.judge.lexical import LexicalJudge
 from vidalign.judge.question import Judge
+
+_TASKS = ("degrade",)
 
 
 def build_chains(
@@ -74,8 +75,8 @@ def build_chains(
         JudgeError: no further question can be answered.
     """
     plan = _plan(method, length, min_length, types, tries, seed)
-    judge = judge if judge is not None else default_judge()
-    if isinstance(judge, LexicalJudge):
+    judge = judge_or_default(judge, _TASKS)
+    if isinstance(judge.of("degrade"), LexicalJudge):
         raise BuildError(
             "the judge 'lexical' cannot put errors into captions: name a model with --judge, or give --judge toyworld for "
             "captions of the toy world"
@@ -95,14 +96,14 @@ def build_chains(
         "types": [kind.name for kind in plan.types],
         "tries": tries,
         "seed": seed,
-        "judge": name_of(judge),
+        "judge": name_of(judge, _TASKS),
     }
     rejected = Counter[str]()
     with DatasetFolder(output, given, settings, restart=restart, source=source.folder) as folder:
         build = folder.build
         missing = build.run(
             lambda caption: _work(caption, judge, plan, rejected),
-            window=window_of(judge) if window is None else window,
+            window=window_of(judge, _TASKS) if window is None else window,
             progress=progress,
             status=lambda: {"rejected": rejected.total(), **status(judge)},
         )
@@ -127,7 +128,7 @@ def build_chains(
             "columns left out": ", ".join(given.dropped) or None,
             "limit": limit,
         }
-        folder.finish(write, card(built, plan, judge, further, folder.path))
+        folder.finish(write, card(built, plan, shown_name(judge, _TASKS), further, folder.path))
         return built
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from vidalign.build.card import Card
 from vidalign.build.chains.grow import Plan
-from vidalign.judge.question import Judge
 
 PAPER = "Learning to Rank Caption Chains for Video-Text Alignment, sections 3.1, 3.2 and 4.3.4."
 _ABOUT = {
@@ -83,8 +82,9 @@ def summary(
     )
 
 
-def card(built: BuiltChains, plan: Plan, judge: Judge, settings: Mapping[str, Any], folder: Path) -> Card:
+def card(built: BuiltChains, plan: Plan, judge: str, settings: Mapping[str, Any], folder: Path) -> Card:
     """Args:
+    judge: its name.
     settings: further ones of the command.
     folder: of the dataset, from which the card names other folders: an absolute path is nobody else's business.
     """
