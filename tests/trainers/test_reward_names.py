@@ -2,13 +2,13 @@
 
 import pytest
 
-from vidalign.rewards import avocado_length_reward
+from vidalign.rewards import length_reward
 from vidalign.trainers.online.reward_names import reward_functions
 
 
 def test_dotted_paths_and_trls_own_names():
-    length, accuracy = reward_functions(["vidalign.rewards.avocado_length_reward", "accuracy_reward"])
-    assert length is avocado_length_reward
+    one, accuracy = reward_functions(["vidalign.rewards.length_reward", "accuracy_reward"])
+    assert one is length_reward
     assert accuracy.__module__.startswith("trl")
 
 
@@ -20,7 +20,7 @@ def test_dotted_paths_and_trls_own_names():
         (["vidalign.rewards.avocado_rewrad"], "'vidalign.rewards.avocado_rewrad' cannot be loaded"),
         (["nowhere.reward"], "No module named 'nowhere'"),
         (["acuracy_reward"], "one of TRL's: accuracy_reward"),
-        (["vidalign.rewards.ChecklistReward"], "is a class; name a function"),
+        (["threading.Event"], "is a Event, not a function"),
         (["os.path.join"], "takes no \\*\\*kwargs"),
         (["math.pi"], "'math.pi' is a float, not a function"),
     ],

@@ -11,10 +11,22 @@ from typing import Any
 
 from torch import nn
 
+from vidalign.rewards.reward import Reward
 from vidalign.trainers._trl import is_async_callable
 
 Outcome = list[float | None] | Exception | None
 """What a reward function returned or raised; None for a reward model, which the trainer runs itself."""
+
+
+def prepare(functions: Any) -> None:
+    """Lets rewards say what is to be said before the first batch. functions: TRL's `reward_funcs`, one or several.
+
+    Raises:
+        ValueError: the environment's settings of a judge cannot be.
+    """
+    for function in functions if isinstance(functions, list) else [functions]:
+        if isinstance(function, Reward):
+            function.prepare()
 
 
 class Rewarding:
