@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from vidalign.judge.ledger import Ledger
 from vidalign.judge.question import Judge
 from vidalign.rows import MediaFolder, text_of
 
@@ -105,12 +103,13 @@ class Reward:
     None is "not scored" or "does not apply", never zero. Subclasses give `__name__`, under which TRL logs it, and `scores`.
     """
 
-    def prepare(self) -> None:
-        """What can be said before the first batch: `VideoGRPOTrainer` calls it when it is made.
+    def judges(self) -> dict[str, Judge]:
+        """Who answers, by task; empty for a reward that asks nobody.
 
         Raises:
             ValueError: the environment's settings of a judge cannot be.
         """
+        return {}
 
     async def scores(self, batch: Batch) -> list[Score]:
         """One score a completion."""
@@ -139,33 +138,20 @@ class JudgedReward(Reward):
 
         return default_judge()
 
-    def prepare(self) -> None:
-        from vidalign.judge.environment import notice_unnamed
-
-        notice_unnamed(self.asked(), self.tasks)
+    def judges(self) -> dict[str, Judge]:
+        judge = self.asked()
+        return {task: judge.of(task) for task in self.tasks}
 
     def log_judge(self, batch: Batch, scores: Sequence[Score], name: str) -> None:
-        """The share that stayed unscored, and what the judges have done and cost in this process so far: for each of this
-        reward's tasks, and all that its rewards have asked."""
+        """The share that stayed unscored, and what each task's judge has done and cost in this process so far.
+
+        By task, and no total: TRL takes the mean of what several functions log under one name."""
         batch.log_metric(f"{name}/unscored", sum(s.reason is not None for s in scores) / max(len(scores), 1))
-        for judge in self.asked().parts():
-            _asked[id(judge)] = judge
-        total = Ledger.sum(judge.ledger for judge in list(_asked.values()))
-        _log_ledger(batch, "judge", total)
-        for task in self.tasks:
-            if (counts := total.tasks.get(task)) is not None:
-                _log_ledger(batch, f"judge/{task}", counts)
-
-
-# Whom the rewards of this process have asked, by id. TRL takes the mean of what functions log under one name, so each of
-# them logs the sum.
-_asked: weakref.WeakValueDictionary[int, Judge] = weakref.WeakValueDictionary()
-
-
-def _log_ledger(batch: Batch, name: str, ledger: Ledger) -> None:
-    for count in ("calls", "cache_hits", "dollars"):
-        batch.log_metric(f"{name}/{count}", getattr(ledger, count))
-    batch.log_metric(f"{name}/unscored", ledger.unscored.total())
+        for task, judge in self.judges().items():
+            if (counts := judge.ledger.tasks.get(task)) is not None:
+                for count in ("calls", "cache_hits", "dollars"):
+                    batch.log_metric(f"judge/{task}/{count}", getattr(counts, count))
+                batch.log_metric(f"judge/{task}/unscored", counts.unscored.total())
 
 
 def _nothing(name: str, value: Any) -> None:

@@ -32,7 +32,7 @@ def configured(
     made = [_made(found, settings.get(name, {}), name, judge) for name, found in rewards]
     if judge is not None and not any(map(_asks, made)):
         raise ValueError(
-            f"judges are set, but none of {', '.join(name for name, _ in rewards)} asks one; leave them out"
+            f"judges are set, but none of {', '.join(name for name, _ in rewards)} asks one; leave them out (on the command line: --judges '{{}}')"
         )
     groups: dict[int, list[int]] = {}
     for place, (_, found) in enumerate(rewards):

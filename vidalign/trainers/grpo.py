@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from trl import GRPOConfig, GRPOTrainer
 
+from vidalign.judge.environment import notice_unnamed
 from vidalign.prefix import HeldMedia, generate
 from vidalign.trainers import _trl
 from vidalign.trainers.base import VideoTrainer, each, has_media, refuse_unseen
@@ -22,7 +23,7 @@ from vidalign.trainers.online.micro_batches import (
     same_prompts,
     shuffled_groups,
 )
-from vidalign.trainers.online.rewarding import Rewarding, prepare
+from vidalign.trainers.online.rewarding import Rewarding, judges_asked
 from vidalign.trainers.online.rollouts import IMAGES_SEEN, Rollout, distinct_prompts, encode_rollout
 from vidalign.trainers.online.scoring import score
 from vidalign.trainers.online.sharded import whole_root
@@ -83,7 +84,9 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         self._saved_step: int | None = None
         if train_dataset is not None and not has_media(train_dataset):
             each(eval_dataset, refuse_unseen)
-        prepare(reward_funcs)
+        # Here: wrong settings stop before the model is loaded.
+        for task, judge in judges_asked(reward_funcs).items():
+            notice_unnamed(judge, [task])
         parent_init = super().__init__
 
         def init(*, data_collator: Any, **given: Any) -> None:

@@ -121,7 +121,8 @@ def _settings_of(names: Sequence[str], settings: Mapping[str, Any]) -> dict[str,
         meant = [name for name in names if key in (name, name.rpartition(".")[2])]
         if not meant:
             raise ValueError(
-                f"reward_settings: {key!r} is none of reward_funcs, which are {', '.join(names)}; name one of them"
+                f"reward_settings: {key!r} is none of reward_funcs, which are {', '.join(names)}; name one of them, or "
+                "leave it out (on the command line: --reward_settings '{}')"
             )
         for name in meant:
             if name in found:

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from vidalign.judge.question import Judge
 from vidalign.rewards.reward import Reward
 from vidalign.trainers._trl import is_async_callable
 
@@ -18,15 +19,19 @@ Outcome = list[float | None] | Exception | None
 """What a reward function returned or raised; None for a reward model, which the trainer runs itself."""
 
 
-def prepare(functions: Any) -> None:
-    """Lets rewards say what is to be said before the first batch. functions: TRL's `reward_funcs`, one or several.
+def judges_asked(functions: Any) -> dict[str, Judge]:
+    """Who answers the rewards' questions, by task. functions: TRL's `reward_funcs`, one or several.
 
     Raises:
         ValueError: the environment's settings of a judge cannot be.
     """
-    for function in functions if isinstance(functions, list) else [functions]:
-        if isinstance(function, Reward):
-            function.prepare()
+    rewards = functions if isinstance(functions, list) else [functions]
+    return {
+        task: judge
+        for reward in rewards
+        if isinstance(reward, Reward)
+        for task, judge in reward.judges().items()
+    }
 
 
 class Rewarding:
