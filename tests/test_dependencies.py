@@ -24,6 +24,7 @@ BAD = [
     ("litellm", "1.82.7", "malicious, PYSEC-2026-2"),
     ("litellm", "1.82.8", "malicious, PYSEC-2026-2"),
     ("litellm", "1.83.6", "CVE-2026-42208"),
+    ("litellm", "1.105.7", "does not say which models take video"),
     ("aiohttp", "3.13.2", "CVE-2025-69223"),
     ("pillow", "12.1.0", "CVE-2026-25990"),
     ("snowballstemmer", "3.0.0", "withdrawn"),
