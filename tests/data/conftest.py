@@ -151,7 +151,7 @@ class CommandLine:
     def __call__(self, *args, **options):
         """(exit code, stdout, stderr)"""
         process = self.start(*args, **options)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         assert "Traceback" not in err, err
         return process.returncode, out, err
 
@@ -190,7 +190,7 @@ def read_rows():
 
 @pytest.fixture
 def wait_until():
-    def wait(condition, seconds=30):
+    def wait(condition, seconds=300):
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "it did not come to that"

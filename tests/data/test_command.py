@@ -1,6 +1,7 @@
 """`vidalign build keypoints` as its users meet it: processes, kills, signals, a judge over HTTP."""
 
 import json
+import re
 import signal
 import time
 from collections import Counter
@@ -187,9 +188,75 @@ def test_options_stand_above_the_environment(cli, judge):
     assert code == 2 and "--max-dollars is for a model" in err
 
 
-def test_without_a_model_it_works_offline(cli, read_rows):
-    code, out, _ = cli(cli.captions(['A red dog runs. The man says "hello there".']), "out.jsonl")
+def test_a_judge_of_each_task(cli, start_judge, read_rows):
+    """AVoCaDO's: keypoints by one model, dialogue by another, each with a budget of its own."""
+    one, other = start_judge(), start_judge()
+    source = cli.captions([f"caption {n}" for n in range(3)])
+    address = ["--api-base", f"keypoints={one.server.url}", "--api-base", f"dialogue={other.server.url}"]
+    judges = ["--judge", "keypoints=openai/one", "--judge", "dialogue=openai/other"]
+    price = [
+        "--price",
+        "dialogue=0,10",
+        "--max-dollars",
+        "dialogue=1",
+        "--cache-dir",
+        "keypoints=",
+        "--cache-dir",
+        "dialogue=",
+    ]
+    env = {"VIDALIGN_JUDGE__DIALOGUE__SPEAKERS": "of the environment"}
+    code, out, err = cli(source, "out.jsonl", *address, *judges, *price, env=env)
+    assert code == 0 and err.count("NO JUDGE") == 0, err
+    assert {task for task, _ in one.asked} == {"keypoints"} and {task for task, _ in other.asked} == {
+        "dialogue"
+    }
+    assert {request.body["model"] for request in one.server.requests} == {"one"}
+    lines = out.splitlines()
+    assert any(line.startswith("keypoints (openai/one): 3 questions: 3 answered") for line in lines)
+    [dialogue] = [line for line in lines if line.startswith("dialogue (openai/other): 3 questions")]
+    assert dialogue.endswith("0.0006 dollars")  # 3 x 20 tokens at 10 dollars a million
+    assert lines[-1].startswith("6 questions: 6 answered") and lines[-1].endswith("0.0006 dollars")
+    assert len(read_rows(cli.folder / "out.jsonl")) == 3
+
+
+def test_another_judge_of_one_task_is_another_build(cli, judge):
+    source = cli.captions(["a", "b"])
+    judge.answers = {("keypoints", "a"): "no JSON"}
+    assert cli(source, "out.jsonl", judge=judge)[0] == 1
+    code, _, err = cli(source, "out.jsonl", "--judge", "dialogue=lexical", judge=judge)
+    assert (
+        code == 2 and "judge was {'model': 'judge'" in err and "'dialogue': {'model': 'LexicalJudge'" in err
+    )
+    # Of a task that is not asked here nothing is said.
+    code, _, err = cli(source, "out.jsonl", judge=judge, env={"VIDALIGN_JUDGE__CHECKLIST": "another"})
+    assert code == 1 and "row 0: keypoints: no_json" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--judge", "dialog=a"], "'dialog' is no task of a judge; known are checklist"),
+        (["--judge", "checklist=a"], "--judge is for the task checklist, and this build asks keypoints, dialogue"),
+        (["--max-dollars", "dialogue=1"], "--max-dollars dialogue=...: give the tasks' judge as well"),
+        (["--max-dollars", "dialogue=x"], "invalid float value: 'dialogue=x'"),
+        (["--judge", "keypoints,dialogue=a", "--max-calls", "5"], "--max-calls is for tasks without a judge of their own"),
+        (["--judge", "dialogue=lexical", "--max-calls", "dialogue=5"], "--max-calls is for a model"),
+        (["--judge", "dialogue=a", "--judge", "dialogue,keypoints=b"], "--judge names two judges for dialogue"),
+    ],
+)  # fmt: skip
+def test_judges_of_tasks_that_cannot_be(cli, options, said):
+    code, _, err = cli.here(cli.captions(["a"]), "out.jsonl", *options)
+    assert code == 2 and re.search(re.escape(said), err), err
+
+
+def test_without_a_model_it_works_offline_and_says_so(cli, read_rows):
+    source = cli.captions(['A red dog runs. The man says "hello there".'])
+    code, out, err = cli(source, "out.jsonl")
+    assert err.count("NO JUDGE IS NAMED") == 1 and "--judge" in err
+    code, out, err = cli(source, "again.jsonl", "--judge", "lexical")
+    assert "NO JUDGE" not in err
     (row,) = read_rows(cli.folder / "out.jsonl")
+    assert [row] == read_rows(cli.folder / "again.jsonl")
     assert code == 0 and "LexicalJudge" in out
     assert row["dialogue"] == [{"speaker": "The man", "content": "hello there"}] and row["keypoints"]
 

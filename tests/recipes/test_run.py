@@ -100,6 +100,7 @@ def test_two_steps_on_a_tiny_model_of_its_family(name, data, tmp_path, monkeypat
         monkeypatch.syspath_prepend(tmp_path)
         sys.argv += ["--per_device_train_batch_size", "8", "--max_completion_length", "6"]
         sys.argv += ["--reward_funcs", "parity.reward", *recipe["reward_funcs"]]
+        sys.argv += ["--judges", '{"default": "lexical"}']
 
     import_module(f"vidalign.trainers.{recipe['method']}").main()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ def add_columns(
     work: Callable[[Any], Awaitable[dict[str, Any]]],
     output: str | os.PathLike[str],
     judge: Judge,
+    tasks: Sequence[str],
     settings: Mapping[str, Any],
     examples: Mapping[str, Any],
     *,
@@ -60,6 +61,7 @@ def add_columns(
         work: an item -> the further columns. It raises `Unfinished` where there is no usable answer.
         output: the .jsonl or .parquet file to write. JSONL to Parquet holds all rows in memory.
         judge: who is asked.
+        tasks: what it is asked.
         settings: what all results depend on, besides the judge; `build` is the stage's name.
         examples: a value for each further column, of which its type in Parquet is taken.
         content: an item -> what its columns depend on besides the item, such as the videos' own content.
@@ -83,8 +85,8 @@ def add_columns(
     stage = Stage(
         str(settings["build"]),
         lambda item, found: work(item),
-        {**settings, "judge": name_of(judge)},
-        window=window_of(judge) if window is None else window,
+        {**settings, "judge": name_of(judge, tasks)},
+        window=window_of(judge, tasks) if window is None else window,
     )
     place = Output(output, restart=restart)
     with Pipeline(place.stages, [stage], items, content=content, resume=place.resume) as pipeline:

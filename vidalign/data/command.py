@@ -32,12 +32,13 @@ def add_parser(commands: Any) -> None:
             allow_abbrev=False,
         )
         kind.options(parser)
-        if kind.judge:
+        if kind.tasks:
             judge_options.add(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """The exit code: 0; 1: rows are missing or the judge gave up; 2: the user has to mend it; 128 + signal."""
+    from vidalign.data.judged import accounts
     from vidalign.judge.ledger import JudgeError
     from vidalign.rows import BadRows
     from vidalign.stages.errors import MissingRows, PipelineError
@@ -46,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
     kind = KINDS[args.build]
     try:
         with _sigterm_as_exception():
-            if kind.judge:
-                judge = judge_options.judge_of(args)
+            if kind.tasks:
+                judge = judge_options.judge_of(args, kind.tasks)
                 print(f"judge: {judge!r}", flush=True)
             kind.run(args, judge)
     except (PipelineError, BadRows, OSError) as error:
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         sent = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
         code = _say(error, f"stopped by {sent.name}", 128 + sent)
     if judge is not None and judge.ledger.asked:
-        print(judge.ledger)
+        print("\n".join(accounts(judge)))
     return code
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,6 +101,7 @@ def build_rows(
     work: Work,
     output: str | os.PathLike[str],
     judge: Judge,
+    tasks: Sequence[str],
     settings: Mapping[str, Any],
     card: Callable[[Built, str], Card],
     *,
@@ -121,6 +122,7 @@ def build_rows(
         work: what is asked of an item. It raises `Unfinished` where there is no usable answer.
         output: the folder.
         judge: who is asked.
+        tasks: what it is asked.
         settings: what all rows depend on, besides the judge; `build` is the stage's name.
         card: what came of it, and a sentence on where the videos are -> its card.
         content: an item -> what its row depends on besides the item, such as the videos' own content.
@@ -138,8 +140,8 @@ def build_rows(
     stage = Stage(
         str(settings["build"]),
         lambda item, found: with_readable_videos(work)(item),
-        {**settings, "judge": name_of(judge)},
-        window=window_of(judge) if window is None else window,
+        {**settings, "judge": name_of(judge, tasks)},
+        window=window_of(judge, tasks) if window is None else window,
     )
 
     def summarise(results: Iterator[Any], missing: Mapping[int, str], media_root: Path | None) -> Built:

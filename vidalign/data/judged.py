@@ -2,25 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vidalign.judge.environment import default_judge, notice_unnamed
 from vidalign.judge.question import Judge
 from vidalign.stages import MissingRows, Pipeline
 
 _SHOWN = 5
 
 
-def name_of(judge: Judge) -> dict[str, Any]:
-    """What answers depend on. Not `max_tokens`: too small a one is raised to finish the missing rows."""
+def judge_or_default(judge: Judge | None, tasks: Sequence[str]) -> Judge:
+    """The judge, or the environment's; where nobody named one for these tasks, it is said."""
+    judge = judge if judge is not None else default_judge()
+    notice_unnamed(judge, tasks)
+    return judge
+
+
+def name_of(judge: Judge, tasks: Sequence[str]) -> dict[str, Any]:
+    """What answers depend on: of one judge, or by task. Not `max_tokens`: too small a one is raised to finish the missing
+    rows."""
+    names = {task: _name_of(judge.of(task)) for task in tasks}
+    first, *others = names.values()
+    return first if all(other == first for other in others) else names
+
+
+def _name_of(judge: Judge) -> dict[str, Any]:
     params = dict(getattr(judge, "params", {}))
-    name = getattr(judge, "model", type(judge).__name__)
-    return {"model": name, "temperature": getattr(judge, "temperature", None), "params": params}
+    return {"model": judge.name, "temperature": getattr(judge, "temperature", None), "params": params}
 
 
-def window_of(judge: Judge) -> int:
-    """Rows under way at once, so that a row that is written leaves no slot of the judge empty."""
-    return 2 * getattr(judge, "max_concurrency", 32)
+def shown_name(judge: Judge, tasks: Sequence[str]) -> str:
+    """For a card: without the server's address, which is nobody's business who reads it."""
+    shown = {task: _shown_name(judge.of(task)) for task in tasks}
+    if len(set(shown.values())) == 1:
+        return shown[tasks[0]]
+    return "; ".join(f"{task}: {name}" for task, name in shown.items())
+
+
+def _shown_name(judge: Judge) -> str:
+    temperature = getattr(judge, "temperature", None)
+    return judge.name if temperature is None else f"{judge.name}, temperature {temperature}"
+
+
+def accounts(judge: Judge) -> list[str]:
+    """What was asked and spent, a line a task and judge, and the total."""
+    lines = [
+        f"{task} ({part.name}): {counts}"
+        for part in judge.parts()
+        for task, counts in part.ledger.tasks.items()
+    ]
+    return [*(lines if len(lines) > 1 else []), str(judge.ledger)]
+
+
+def window_of(judge: Judge, tasks: Sequence[str]) -> int:
+    """Rows under way at once, so that a row that is written leaves no slot of a judge empty."""
+    return 2 * max(getattr(judge.of(task), "max_concurrency", 32) for task in tasks)
 
 
 def status(judge: Judge) -> dict[str, Any]:

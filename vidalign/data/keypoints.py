@@ -8,8 +8,7 @@ from typing import Any
 
 from vidalign.data.captions import Captions, column_of
 from vidalign.data.columns import Built, add_columns, check_added
-from vidalign.data.judged import storable
-from vidalign.judge.environment import default_judge
+from vidalign.data.judged import judge_or_default, storable
 from vidalign.judge.question import Judge, Question
 from vidalign.judge.tasks import dialogue as dialogue_task
 from vidalign.judge.tasks import keypoints as keypoints_task
@@ -60,7 +59,8 @@ def build_keypoints(
             asks for them again.
         JudgeError: no further question can be answered.
     """
-    judge = judge if judge is not None else default_judge()
+    tasks = ("keypoints", "dialogue") if dialogue else ("keypoints",)
+    judge = judge_or_default(judge, tasks)
     source = open_rows(rows)
     ending_of(output)
     added = [name for name in _EXAMPLES if dialogue or name != "dialogue"]
@@ -84,6 +84,7 @@ def build_keypoints(
         work,
         output,
         judge,
+        tasks,
         {"build": "keypoints", "column": captions.column, "dialogue": dialogue},
         {name: _EXAMPLES[name] for name in added},
         restart=restart,

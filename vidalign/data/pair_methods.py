@@ -40,11 +40,12 @@ class Pair:
 
 
 class Method(NamedTuple):
-    """column: of the responses. scored: whether its pairs have scores. pair: the judge and a row -> its pair; raises
-    `Unfinished`."""
+    """column: of the responses. scored: whether its pairs have scores. tasks: of the judge, last the one that is shown the
+    videos. pair: the judge and a row -> its pair; raises `Unfinished`."""
 
     column: str
     scored: bool
+    tasks: tuple[str, ...]
     pair: Callable[[Judge, Asked], Awaitable[Pair]]
 
 
@@ -115,9 +116,9 @@ async def by_claims(judge: Judge, row: Asked) -> Pair:
 
 
 METHODS = {
-    "improve": Method("response", False, by_improvement),
-    "compare": Method("responses", True, by_comparison),
-    "claims": Method("responses", True, by_claims),
+    "improve": Method("response", False, ("improve",), by_improvement),
+    "compare": Method("responses", True, ("compare",), by_comparison),
+    "claims": Method("responses", True, ("claims", "claim_check"), by_claims),
 }
 
 

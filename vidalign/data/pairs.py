@@ -8,10 +8,9 @@ from typing import Any
 
 from vidalign.data.attempts import TRIES
 from vidalign.data.derived import Built, build_rows, reasons
-from vidalign.data.judged import storable
+from vidalign.data.judged import judge_or_default, shown_name, storable
 from vidalign.data.pair_methods import METHODS, Asked, Pair
 from vidalign.data.videos import Videos, check_rows, sees
-from vidalign.judge.environment import default_judge
 from vidalign.judge.question import Judge
 from vidalign.report.dataset_card import Card
 from vidalign.rows import is_messages, problem, text_of
@@ -65,12 +64,12 @@ def build_pairs(
         raise PipelineError(f"method={method!r}; known are {', '.join(METHODS)}")
     if tries < 1:
         raise PipelineError(f"tries={tries}; the least is 1")
-    judge = judge if judge is not None else default_judge()
     chosen_method = METHODS[method]
+    judge = judge_or_default(judge, chosen_method.tasks)
     source = open_rows(rows)
     videos = Videos(source, media_root, media_allow)
     items = _Items(source, videos, column or chosen_method.column, caption_column)
-    sighted = sees(judge)
+    sighted = sees(judge, chosen_method.tasks[-1])
     check_rows(source, lambda row: items.problem(row, single=method == "improve", sighted=sighted))
 
     async def work(item: dict[str, Any]) -> dict[str, Any]:
@@ -92,9 +91,16 @@ def build_pairs(
         work,
         output,
         judge,
+        chosen_method.tasks,
         # A judge that has been shown the videos says other things than one that has not.
         {"build": "pairs", **settings, "videos_shown": sighted},
-        lambda built, loading: _card(judge, method, {**settings, "videos_shown": sighted}, built, loading),
+        lambda built, loading: _card(
+            shown_name(judge, chosen_method.tasks),
+            method,
+            {**settings, "videos_shown": sighted},
+            built,
+            loading,
+        ),
         content=videos.fingerprints if sighted else None,
         restart=restart,
         allow_missing=allow_missing,
@@ -199,7 +205,7 @@ _ABOUT = {
 }
 
 
-def _card(judge: Judge, method: str, settings: Mapping[str, Any], built: Built, loading: str) -> Card:
+def _card(judge: str, method: str, settings: Mapping[str, Any], built: Built, loading: str) -> Card:
     return Card(
         title="Preference pairs on videos",
         about=_ABOUT[method],

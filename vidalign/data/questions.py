@@ -10,9 +10,8 @@ from typing import Any
 
 from vidalign.data.attempts import TRIES, answered
 from vidalign.data.derived import Built, build_rows, reasons
-from vidalign.data.judged import storable
+from vidalign.data.judged import judge_or_default, shown_name, storable
 from vidalign.data.videos import Videos, check_rows
-from vidalign.judge.environment import default_judge
 from vidalign.judge.question import Judge
 from vidalign.judge.tasks import choices, yes_no
 from vidalign.judge.tasks.choices import Choices
@@ -23,6 +22,7 @@ from vidalign.stages.folder import ROWS
 from vidalign.stages.tables import JsonRows, ParquetRows, open_rows
 
 KINDS = ("choices", "yes-no")
+_TASK_OF = {"choices": "choices", "yes-no": "yes_no"}
 ANSWER = "no"
 """The completion that yes-no chains rank: as their prompts ask for it, in lower case and without a full stop."""
 
@@ -62,8 +62,9 @@ def build_question_chains(
     Raises:
         PipelineError, BadRows: before any question. MissingRows, JudgeError: see `build_rows`.
     """
-    judge = judge if judge is not None else default_judge()
     kinds = [kind for kind in KINDS if kind in _known(kinds)]
+    tasks = [_TASK_OF[kind] for kind in kinds]
+    judge = judge_or_default(judge, tasks)
     if tries < 1:
         raise PipelineError(f"tries={tries}; the least is 1")
     source = open_rows(_file_of(chains))
@@ -90,8 +91,11 @@ def build_question_chains(
         work,
         output,
         judge,
+        tasks,
         settings,
-        lambda built, loading: _card(judge, {"kinds": ", ".join(kinds), "seed": seed}, built, loading),
+        lambda built, loading: _card(
+            shown_name(judge, tasks), {"kinds": ", ".join(kinds), "seed": seed}, built, loading
+        ),
         restart=restart,
         allow_missing=allow_missing,
         window=window,
@@ -188,7 +192,7 @@ def _turn(role: str, text: str) -> list[dict[str, str]]:
     return [{"role": role, "content": storable(text)}]
 
 
-def _card(judge: Judge, settings: Mapping[str, Any], built: Built, loading: str) -> Card:
+def _card(judge: str, settings: Mapping[str, Any], built: Built, loading: str) -> Card:
     return Card(
         title="Question chains on videos",
         about=(

@@ -8,9 +8,8 @@ from typing import Any
 
 from vidalign.data.attempts import TRIES, answered
 from vidalign.data.columns import Built, add_columns, check_added
-from vidalign.data.judged import storable
+from vidalign.data.judged import judge_or_default, storable
 from vidalign.data.videos import Videos, check_rows, sees, with_readable_videos
-from vidalign.judge.environment import default_judge
 from vidalign.judge.question import Judge
 from vidalign.judge.tasks import prose, recaption
 from vidalign.rows import media_of
@@ -19,6 +18,7 @@ from vidalign.stages.tables import JsonRows, ParquetRows, open_rows
 
 CAPTION = "caption"
 MIN_WORDS, MAX_WORDS = 60, 250
+_TASKS = ("recaption",)
 
 
 def build_captions(
@@ -66,10 +66,10 @@ def build_captions(
         raise PipelineError(
             f"the column {column!r} is the one that is added; rename that of people's captions"
         )
-    judge = judge if judge is not None else default_judge()
+    judge = judge_or_default(judge, _TASKS)
     source = open_rows(rows)
     check_added(source, [CAPTION], overwrite)
-    videos, sighted = Videos(source, media_root, media_allow), sees(judge)
+    videos, sighted = Videos(source, media_root, media_allow), sees(judge, "recaption")
     check_rows(source, lambda row: _problem(row, column, videos, sighted))
 
     async def work(item: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +91,7 @@ def build_captions(
         with_readable_videos(work),
         output,
         judge,
+        _TASKS,
         {"build": "captions", "column": column, **bounds, "videos_shown": sighted},
         {CAPTION: ""},
         content=videos.fingerprints if sighted else None,

@@ -60,9 +60,9 @@ class Videos:
         return [medium.fingerprint() for medium in self.media(item["videos"])]
 
 
-def sees(judge: Judge) -> bool:
-    """Whether a judge is shown anything of a video's picture."""
-    return shown(Medium("video", b""), run_sync(judge.senses())) is not None
+def sees(judge: Judge, task: str) -> bool:
+    """Whether a judge is shown anything of a video's picture with questions of a task."""
+    return shown(Medium("video", b""), run_sync(judge.senses(task))) is not None
 
 
 def with_readable_videos(work: Callable[[I], Awaitable[R]]) -> Callable[[I], Awaitable[R]]:

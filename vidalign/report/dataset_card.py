@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 
 from vidalign._version import __version__
-from vidalign.judge.question import Judge
 from vidalign.judge.redaction import redact
 from vidalign.provenance import versions
 from vidalign.stages.folder import MARK
@@ -32,7 +31,7 @@ class Card:
     title: a few words.
     about: Markdown: what a row is.
     kind: the name of the build.
-    judge: None where none was asked.
+    judge: its name; None where none was asked.
     settings: of the command. No key is among them.
     tables: heading -> what is counted -> number. Empty ones are left out.
     tags, tasks, language: of the Hub. Tasks are its `task_categories`.
@@ -43,7 +42,7 @@ class Card:
     title: str
     about: str
     kind: str
-    judge: Judge | None
+    judge: str | None
     settings: Mapping[str, Any]
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tags: tuple[str, ...] = ("preference",)
@@ -66,7 +65,7 @@ class Card:
         made_with = f"vidalign {__version__}, {versions(packages)}"
         made = {
             "command": f"`vidalign build {self.kind}`",
-            **({} if self.judge is None else {"judge": f"`{_name(self.judge)}`"}),
+            **({} if self.judge is None else {"judge": f"`{self.judge}`"}),
             **{name: f"`{value}`" for name, value in self.settings.items() if value is not None},
             "versions": made_with,
         }
@@ -81,13 +80,6 @@ class Card:
             f"## Paper\n\n{self.paper}" if self.paper else "",
         ]
         return redact("\n\n".join(filter(None, parts)) + "\n")
-
-
-def _name(judge: Judge) -> str:
-    # Without the server's address, which is nobody's business who reads the card.
-    model = getattr(judge, "model", type(judge).__name__)
-    temperature = getattr(judge, "temperature", None)
-    return model if temperature is None else f"{model}, temperature {temperature}"
 
 
 def _table(left: str, right: str, rows: Mapping[str, Any]) -> str:

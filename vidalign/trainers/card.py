@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vidalign.provenance import versions
+from vidalign.trainers.online.rewarding import judges_asked
 
 HEADING = "## How it was trained"
 PACKAGES = ("vidalign", "trl", "transformers", "torch", "accelerate", "peft", "datasets", "av")
@@ -21,6 +22,7 @@ def append_details(path: str, trainer: Any) -> None:
         ("recipe", args.recipe),
         ("loss", getattr(args, "loss_type", None)),
         ("rewards", _rewards(trainer)),
+        ("judges", _judges(trainer)),
         ("responses a prompt", getattr(args, "num_generations", None)),
         ("model family", trainer._family.name if trainer._family else None),
         (
@@ -57,6 +59,11 @@ def _rewards(trainer: Any) -> str | None:
     names = getattr(trainer, "reward_func_names", [])
     weights = getattr(trainer.args, "reward_weights", None) or [1.0] * len(names)
     return " + ".join(f"{weight:g} x {name}" for name, weight in zip(names, weights, strict=True)) or None
+
+
+def _judges(trainer: Any) -> str | None:
+    names = {task: judge.name for task, judge in judges_asked(getattr(trainer, "reward_funcs", [])).items()}
+    return "; ".join(f"{task}: {name}" for task, name in names.items()) or None
 
 
 def _sound(args: Any) -> str | None:

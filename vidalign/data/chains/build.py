@@ -14,14 +14,15 @@ from vidalign.data.chains.grow import METHODS, Plan, grow
 from vidalign.data.chains.rows import PROMPT, ChainRows
 from vidalign.data.chains.summary import BuiltChains, card, summary
 from vidalign.data.derived import build_folder, loading
-from vidalign.data.judged import name_of, window_of
+from vidalign.data.judged import judge_or_default, name_of, shown_name, window_of
 from vidalign.data.media_paths import MediaPaths
-from vidalign.judge.environment import default_judge
 from vidalign.judge.lexical import LexicalJudge
 from vidalign.judge.question import Judge
 from vidalign.stages import MissingRows, Stage
 from vidalign.stages.errors import PipelineError
 from vidalign.stages.tables import open_rows
+
+_TASKS = ("degrade",)
 
 
 def build_chains(
@@ -74,8 +75,8 @@ def build_chains(
         JudgeError: no further question can be answered.
     """
     plan = _plan(method, length, min_length, types, tries, seed)
-    judge = judge if judge is not None else default_judge()
-    if isinstance(judge, LexicalJudge):
+    judge = judge_or_default(judge, _TASKS)
+    if isinstance(judge.of("degrade"), LexicalJudge):
         raise PipelineError(
             "the judge 'lexical' cannot put errors into captions: name a model with --judge, or give --judge toyworld for "
             "captions of the toy world"
@@ -95,14 +96,14 @@ def build_chains(
         "types": [kind.name for kind in plan.types],
         "tries": tries,
         "seed": seed,
-        "judge": name_of(judge),
+        "judge": name_of(judge, _TASKS),
     }
     rejected = Counter[str]()
     stage = Stage(
         "chains",
         lambda caption, found: _work(caption, judge, plan, rejected),
         settings,
-        window=window_of(judge) if window is None else window,
+        window=window_of(judge, _TASKS) if window is None else window,
     )
     further = {
         "captions": f"column {given.column}",
@@ -130,7 +131,9 @@ def build_chains(
         (given.rows(), source.folder),
         summarise=summarise,
         rows=written,
-        card=lambda built, folder: card(built, plan, judge, further, loading(built.media_root, folder)),
+        card=lambda built, folder: card(
+            built, plan, shown_name(judge, _TASKS), further, loading(built.media_root, folder)
+        ),
         restart=restart,
         allow_missing=allow_missing,
         progress=progress,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from vidalign.data.chains.grow import Plan
-from vidalign.judge.question import Judge
 from vidalign.report.dataset_card import Card
 
 PAPER = "Learning to Rank Caption Chains for Video-Text Alignment, sections 3.1, 3.2 and 4.3.4."
@@ -82,8 +81,9 @@ def summary(
     )
 
 
-def card(built: BuiltChains, plan: Plan, judge: Judge, settings: Mapping[str, Any], loading: str) -> Card:
+def card(built: BuiltChains, plan: Plan, judge: str, settings: Mapping[str, Any], loading: str) -> Card:
     """Args:
+    judge: its name.
     settings: further ones of the command.
     loading: where the videos are.
     """

@@ -54,4 +54,5 @@ KIND = Kind(
     usage="ROWS OUT [--min-words N] [--max-words N] [--judge MODEL] [options]",
     options=_options,
     run=_run,
+    tasks=("recaption",),
 )

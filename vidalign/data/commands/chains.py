@@ -95,4 +95,5 @@ KIND = Kind(
     usage="ROWS OUT [--judge MODEL] [options]",
     options=_options,
     run=_run,
+    tasks=("degrade",),
 )

@@ -54,4 +54,5 @@ KIND = Kind(
     usage="CAPTIONS OUTPUT [--judge MODEL] [options]",
     options=_options,
     run=_run,
+    tasks=("keypoints", "dialogue"),
 )

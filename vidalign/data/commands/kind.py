@@ -21,7 +21,7 @@ class Kind:
     usage: what follows the name.
     options: adds the options, without the judge's.
     run: builds, and prints what was written; errors are the caller's. It imports what it needs when it runs.
-    judge: whether it asks a judge; without one, `run` gets None for it.
+    tasks: what it asks a judge; without any, `run` gets None for it.
     epilog: the last paragraph of the help.
     """
 
@@ -29,7 +29,7 @@ class Kind:
     usage: str
     options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, Judge | None], None]
-    judge: bool = True
+    tasks: tuple[str, ...] = ()
     epilog: str = GOES_ON
 
 

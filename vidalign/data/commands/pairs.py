@@ -56,4 +56,5 @@ KIND = Kind(
     usage="ROWS OUT --method improve|compare|claims [--judge MODEL] [options]",
     options=_options,
     run=_run,
+    tasks=("improve", "compare", "claims", "claim_check"),
 )

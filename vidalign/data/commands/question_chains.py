@@ -48,4 +48,5 @@ KIND = Kind(
     usage="CHAINS OUT [--kinds choices,yes-no] [--judge MODEL] [options]",
     options=_options,
     run=_run,
+    tasks=("choices", "yes_no"),
 )
