@@ -22,6 +22,7 @@ from vidalign.trainers.online.micro_batches import (
     same_prompts,
     shuffled_groups,
 )
+from vidalign.trainers.online.order import ContinuedSampler
 from vidalign.trainers.online.rewarding import Rewarding
 from vidalign.trainers.online.rollouts import IMAGES_SEEN, Rollout, distinct_prompts, encode_rollout
 from vidalign.trainers.online.scoring import score
@@ -79,6 +80,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         self._scored: tuple[torch.Tensor, HeldMedia] | None = None
         self._rewarding: Rewarding | None = None
         self._saved_step: int | None = None
+        self._resumes_with: RandomState | None = None
         if train_dataset is not None and not has_media(train_dataset):
             each(eval_dataset, refuse_unseen)
         parent_init = super().__init__
@@ -152,7 +154,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
     # Generation
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        before = RandomState()
+        before = self._resumes_with or RandomState()
         self._inputs = inputs
         try:
             if not self._reads_rows:
@@ -173,7 +175,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         finally:
             if self._rewarding is not None:
                 self._rewarding.cancel()
-            self._rollout = self._scored = self._rewarding = None
+            self._rollout = self._scored = self._rewarding = self._resumes_with = None
             self._inputs = []
 
     def _encoded(self, inputs: list[dict[str, Any]]) -> Rollout:
@@ -337,29 +339,49 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         super()._save_checkpoint(model, trial)
         self._saved_step = self.state.global_step
 
+    # Resuming
+
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        return ContinuedSampler(super()._get_train_sampler(dataset), lambda: self._progress()[0])
+
+    def _progress(self) -> tuple[int, int]:
+        """(epochs, micro-batches of the epoch under way) that the steps so far were made of. A stream has one epoch."""
+        accumulated, loader = self.args.gradient_accumulation_steps, self.callback_handler.train_dataloader
+        try:
+            epoch = len(loader)
+        except TypeError:
+            return 0, self.state.global_step * accumulated
+        epochs, steps = divmod(self.state.global_step, max(1, -(-epoch // accumulated)))
+        return epochs, steps * accumulated
+
+    def _batches_before(self) -> int:
+        """Micro-batches before a resumed one, which goes on inside the sampler's round of repeated prompts."""
+        epochs, batches = self._progress()
+        return batches if not epochs else epochs * len(self.callback_handler.train_dataloader) + batches
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        # An epoch's data loader draws a random number before its first batch, and draws it again when the training is
+        # resumed from there.
+        self._resumes_with = RandomState()
+        super()._run_epoch(*args, **kwargs)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        super()._load_rng_state(checkpoint)
+        self._resumes_with = RandomState()
+
     # Scoring
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        if self.model.training and self._buffered_inputs is None and self._step == 0:
+            self._step = self._batches_before()
         if not self.model.training or not self._takes_groups:
             return super()._prepare_inputs(generation_batch)
-        if self._buffered_inputs is None and self._step == 0:
-            self._step = self._batches_before()
         every = self.args.steps_per_generation * self.num_iterations
         if self._step % every == 0 or self._buffered_inputs is None:
             batch = self._generate_and_score_completions(generation_batch)
             order = shuffled_groups(batch["prefix_group"])
             self._buffered_inputs = micro_batches(batch, order, self.args.steps_per_generation)
         return self._buffered_inputs[self._step % self.args.steps_per_generation]
-
-    def _batches_before(self) -> int:
-        """Micro-batches of the steps before a resumed one, which goes on inside the sampler's round of repeated prompts."""
-        accumulated, loader = self.args.gradient_accumulation_steps, self.callback_handler.train_dataloader
-        try:
-            epoch = len(loader)
-        except TypeError:  # a stream
-            return self.state.global_step * accumulated
-        epochs, steps = divmod(self.state.global_step, max(1, -(-epoch // accumulated)))
-        return epochs * epoch + steps * accumulated
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         if "media" in inputs:
