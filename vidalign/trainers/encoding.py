@@ -287,7 +287,7 @@ class RowEncoder:
     def _process(self, prompt: DecodedPrompt) -> EncodedPrompt:
         assert self.family is not None
         sound = {"audios": prompt.audios, "soundtracks": prompt.soundtracks} if self.family.audio_rate else {}
-        return self.family.encode(
+        encoded = self.family.encode(
             self.processor,
             prompt.text,
             prompt.videos,
@@ -295,6 +295,7 @@ class RowEncoder:
             max_pixels=prompt.max_pixels,
             **sound,
         )
+        return encoded if self.keeps_decoded else EncodedPrompt(encoded.input_ids, encoded.media)
 
     def _has_budget(self) -> bool:
         return self.sampling.max_pixels is not None or self.sampling.total_pixels is not None

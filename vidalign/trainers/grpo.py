@@ -188,6 +188,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
                 chat_template_kwargs=self.args.chat_template_kwargs or {},
                 max_length=self.args.max_length,
                 max_completion_length=self.max_completion_length,
+                request=self._request if self.use_vllm else None,
             )
         except (ValueError, OSError) as raised:
             error = raised
@@ -206,10 +207,8 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         if self._rollout is not None:
             prompts, numbers = self._rollout.prompts, self._rollout.numbers
             if self.use_vllm:
-                requests = [self._request(row) for row in self._rollout.rows]
-                asked: Any = [
-                    requests[number] for number in numbers
-                ]  # in the place of token ids, for `RolloutEngine`
+                # In the place of token ids, for `RolloutEngine`.
+                asked: Any = [self._rollout.requests[number] for number in numbers]
                 return super()._generate_single_turn(asked, None, {}, num_generations, **given)
         elif self._generates_as_trl(images, multimodal_fields):
             return super()._generate_single_turn(
@@ -263,7 +262,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
     def _request(self, row: EncodedRow) -> dict[str, Any]:
         assert row.decoded is not None and self._encoder is not None and self._family is not None
         text_ids = self._encoder.tokenizer(row.decoded.text, add_special_tokens=False)["input_ids"]
-        return rollout_prompt(row.decoded, row.prompt.input_ids, text_ids, self._family.audio_rate)
+        return rollout_prompt(row.decoded, row.prompt, text_ids, self._family.audio_rate)
 
     def _generate(self, prompts: list[Any]) -> tuple[Any, ...]:
         output = super()._generate(prompts)
