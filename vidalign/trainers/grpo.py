@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -22,7 +21,7 @@ from vidalign.trainers.online.micro_batches import (
     same_prompts,
     shuffled_groups,
 )
-from vidalign.trainers.online.order import ContinuedSampler
+from vidalign.trainers.online.resuming import ResumableRollouts
 from vidalign.trainers.online.rewarding import Rewarding
 from vidalign.trainers.online.rollouts import IMAGES_SEEN, Rollout, distinct_prompts, encode_rollout
 from vidalign.trainers.online.scoring import score
@@ -39,7 +38,7 @@ class VideoGRPOConfig(VideoFields, GRPOConfig):
     """
 
 
-class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
+class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
     """TRL's `GRPOTrainer` on rows with videos, images, audio, or text alone.
 
     A prompt's media are decoded and encoded once and held, once, for the generation batch; the prompt is read once for
@@ -79,8 +78,6 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         self._rollout: Rollout | None = None
         self._scored: tuple[torch.Tensor, HeldMedia] | None = None
         self._rewarding: Rewarding | None = None
-        self._saved_step: int | None = None
-        self._resumes_with: RandomState | None = None
         if train_dataset is not None and not has_media(train_dataset):
             each(eval_dataset, refuse_unseen)
         parent_init = super().__init__
@@ -319,54 +316,6 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
             return super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         finally:
             self.reward_funcs = functions
-
-    def _stop(self, failure: BatchFailure) -> None:
-        """Saves what has been learned, once, and raises the error itself."""
-        step = self.state.global_step
-        note = f"stopped at step {step}: {failure.what} failed"
-        if self.optimizer is not None:  # else `evaluate` was called by itself, and there is nothing to save
-            if self._saved_step != step:
-                self._save_checkpoint(self.model, trial=None)
-            folder = os.path.join(self.args.output_dir, f"checkpoint-{step}")
-            note += f". Nothing was learned from this batch; go on with resume_from_checkpoint={folder!r}"
-        if failure.error is None:
-            raise RuntimeError(f"process {failure.process}: {note}") from None
-        failure.error.add_note(note)
-        raise failure.error from None
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
-        self._saved_step = self.state.global_step
-
-    # Resuming
-
-    def _get_train_sampler(self, dataset: Any = None) -> Any:
-        return ContinuedSampler(super()._get_train_sampler(dataset), lambda: self._progress()[0])
-
-    def _progress(self) -> tuple[int, int]:
-        """(epochs, micro-batches of the epoch under way) that the steps so far were made of. A stream has one epoch."""
-        accumulated, loader = self.args.gradient_accumulation_steps, self.callback_handler.train_dataloader
-        try:
-            epoch = len(loader)
-        except TypeError:
-            return 0, self.state.global_step * accumulated
-        epochs, steps = divmod(self.state.global_step, max(1, -(-epoch // accumulated)))
-        return epochs, steps * accumulated
-
-    def _batches_before(self) -> int:
-        """Micro-batches before a resumed one, which goes on inside the sampler's round of repeated prompts."""
-        epochs, batches = self._progress()
-        return batches if not epochs else epochs * len(self.callback_handler.train_dataloader) + batches
-
-    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
-        # An epoch's data loader draws a random number before its first batch, and draws it again when the training is
-        # resumed from there.
-        self._resumes_with = RandomState()
-        super()._run_epoch(*args, **kwargs)
-
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        super()._load_rng_state(checkpoint)
-        self._resumes_with = RandomState()
 
     # Scoring
 

@@ -70,11 +70,12 @@ def encode_rollout(
             own.prompt.videos,
         )
     requests = []
-    for row, own in zip(distinct, encoded, strict=True) if request is not None else ():
-        try:
-            requests.append(request(own))
-        except ValueError as error:
-            raise ValueError(f"{_name(row)}: {error}") from error
+    if request is not None:
+        for row, own in zip(distinct, encoded, strict=True):
+            try:
+                requests.append(request(own))
+            except ValueError as error:
+                raise ValueError(f"{_name(row)}: {error}") from error
     return Rollout(encoded, numbers, requests)
 
 
