@@ -23,6 +23,7 @@ from vidalign.trainers.collators import ROW
 from vidalign.trainers.encoding import RowEncoder, VideoSampling
 from vidalign.trainers.fingerprint import media_fingerprint
 from vidalign.trainers.sound import AUDIO_COLUMNS, refuse_deaf, refuse_soundless
+from vidalign.trainers.streams import UnshardedStream, as_table
 
 MEDIA_COLUMNS = ("video", "videos", *AUDIO_COLUMNS, "image", "images")
 IMAGES = "vidalign_images"
@@ -97,7 +98,7 @@ class VideoTrainer:
             )
             _take_over_chunks(processing_class, config)
         train_dataset = self._media_rows(train_dataset, "train")
-        eval_dataset = each(eval_dataset, self._media_rows)
+        eval_dataset = each(each(eval_dataset, as_table), self._media_rows)
         if data_collator is None:
             data_collator = self._default_collator(processing_class, config, args)
         with _trl.construction(
@@ -195,6 +196,17 @@ class VideoTrainer:
         return dataset
 
     # Overrides of TRL
+
+    def _get_dataloader(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(dataset, IterableDataset) and self.accelerator.num_processes > 1:  # type: ignore[attr-defined]
+            dataset = UnshardedStream(dataset)
+        return super()._get_dataloader(dataset, *args, **kwargs)  # type: ignore[misc]
+
+    def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> Any:
+        return super().evaluate(each(eval_dataset, as_table), *args, **kwargs)  # type: ignore[misc]
+
+    def get_test_dataloader(self, test_dataset: Any) -> Any:
+        return super().get_test_dataloader(as_table(test_dataset, "test"))  # type: ignore[misc]
 
     def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, *rest: Any) -> Any:
         if self._reads_rows:
@@ -351,6 +363,11 @@ def _refuse_shared_noise(args: Any) -> None:
 
 def _refuse_bypassing(args: Any, media: bool) -> None:
     """Settings of TRL that would be silently without effect, or wrong, here."""
+    if args.accelerator_config.dispatch_batches:
+        raise ValueError(
+            "accelerator_config.dispatch_batches=True is not supported: it cuts every tensor of a batch by its number of "
+            "rows, and media come once a prompt. Leave it unset."
+        )
     reasons = {
         "padding_free": "rows are packed without padding already",
         "packing": "rows with media cannot be packed into blocks of text",
