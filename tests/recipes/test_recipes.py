@@ -23,6 +23,7 @@ BATCH = {
     "avocado/grpo_512": 512,
     "avocado/grpo_dialogue": 64,
     "avocado/grpo_dialogue_checklist": 64,
+    "avocado/grpo_sequence": 64,
     "avocado/grpo_small": 64,
     "avocado/sft": 128,
     "avocado/sft_2k": 128,

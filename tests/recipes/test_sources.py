@@ -47,7 +47,8 @@ def lines_of(name):
 
 
 def entries_of(name):
-    """(key, value, comment) of each line with a value; items of a list are entries of their own."""
+    """(key, value, comment) of each line with a value. Items of a list are entries of their own, under the list's key, and
+    so are those of a mapping over several lines, under `key.inner`; of the mapping itself they are all there is."""
     recipe = yaml.safe_load("\n".join(lines_of(name)))
     batch = recipe["per_device_train_batch_size"] * recipe["gradient_accumulation_steps"]
     batch *= int((re.search(r"--num_processes (\d+)", "\n".join(lines_of(name))) or [0, 1])[1])
@@ -56,11 +57,17 @@ def entries_of(name):
         code, _, comment = line.partition(" # ")
         if not line or line.startswith("#"):
             continue
-        if line.startswith("  - "):
-            yield listed, code.removeprefix("  - "), comment
+        if line.startswith("  "):
+            item = yaml.safe_load(code)
+            if isinstance(item, list):
+                yield listed, item[0], comment
+            else:
+                [(inner, value)] = item.items()
+                yield f"{listed}.{inner}", value, comment
             continue
         key = listed = code.split(":")[0]
-        if key not in DESCRIPTION:
+        nested = isinstance(recipe[key], dict) and code.endswith(":")
+        if key not in DESCRIPTION and not nested:
             yield (
                 ("batch", batch, comment)
                 if key == "per_device_train_batch_size"
