@@ -7,10 +7,10 @@ import unicodedata
 import regex
 
 # Scripts written without spaces between words: every character, with its marks, is a word.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_APOSTROPHES = regex.compile("['\u2018\u2019\u02bc\uff07]")
+UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+APOSTROPHES = regex.compile("['\u2018\u2019\u02bc\uff07]")
 _WORD = regex.compile(
-    rf"[{_UNSPACED}--\p{{M}}]\p{{M}}*|[\p{{L}}\p{{N}}--[{_UNSPACED}]][\p{{L}}\p{{N}}\p{{M}}--[{_UNSPACED}--\p{{M}}]]*",
+    rf"[{UNSPACED}--\p{{M}}]\p{{M}}*|[\p{{L}}\p{{N}}--[{UNSPACED}]][\p{{L}}\p{{N}}\p{{M}}--[{UNSPACED}--\p{{M}}]]*",
     regex.V1,
 )
 
@@ -18,11 +18,15 @@ _WORD = regex.compile(
 def words(text: str) -> list[str]:
     """The words of a text: NFKC and case folded, apostrophes dropped ("don't" -> "dont"), split at everything that is
     neither letter, mark nor digit; scripts without spaces by character."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return _WORD.findall(_APOSTROPHES.sub("", folded))
+    return _WORD.findall(APOSTROPHES.sub("", folded(text)))
 
 
-_UNSPACED_WORD = regex.compile(rf"[{_UNSPACED}--\p{{M}}]", regex.V1)
+def folded(text: str) -> str:
+    """NFKC and case folded."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+_UNSPACED_WORD = regex.compile(rf"[{UNSPACED}--\p{{M}}]", regex.V1)
 
 
 def plain(text: str) -> str:

@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from vidalign.data.chains import lists
-from vidalign.judge.lexicon import KIND, NEGATIONS, PRONOUNS, stem
+from vidalign.judge.lexical.english import FUNCTION_WORDS, NEGATIONS, PRONOUNS
+from vidalign.judge.stems import stem
 from vidalign.stages.errors import PipelineError
 
 FREE = "free"
@@ -51,7 +52,7 @@ def _object(words: Sequence[str]) -> bool:
     for at, word in enumerate(words):
         if word in lists.DETERMINERS or word in lists.NUMBERS:
             for near in words[at + 1 : at + 4]:
-                if near in KIND or not near:
+                if near in FUNCTION_WORDS or not near:
                     break
                 if _is_noun(near):
                     return True
@@ -81,7 +82,7 @@ def _count(words: Sequence[str]) -> bool:
         if (
             word == "one"
             and after
-            and after not in KIND
+            and after not in FUNCTION_WORDS
             and (not at or words[at - 1] not in ("no", "another"))
         ):
             return True
@@ -177,7 +178,7 @@ def _material(words: Sequence[str]) -> bool:
     for at, word in enumerate(words):
         if word and stem(word) in lists.MATERIALS:
             after = words[at + 1] if at + 1 < len(words) else ""
-            if (after and after not in KIND) or (at and words[at - 1] == "of"):
+            if (after and after not in FUNCTION_WORDS) or (at and words[at - 1] == "of"):
                 return True
     return False
 

@@ -2,8 +2,6 @@
 
 import random
 
-from vidalign.judge.facts import facts
-from vidalign.judge.statements import stated
 from vidalign.judge.tasks.keypoints import DIMENSIONS
 from vidalign.toyworld.captions import caption
 from vidalign.toyworld.scene import random_scene
@@ -15,10 +13,12 @@ A woman, who wears a blue dress, picks up the ball. The dog doesn't catch it. Mr
 Soft piano music plays, creating a calm mood."""
 
 
-def test_sentences_and_clauses_with_their_dimension():
-    assert [tuple(fact) for fact in facts(CAPTION)] == [
-        ("cinematography", "The video opens with a close-up of a man in a red hat"),
-        ("cinematography", "the camera slowly zooms out"),
+def test_sentences_with_their_dimension(asked):
+    assert asked.facts(CAPTION) == [
+        (
+            "cinematography",
+            "The video opens with a close-up of a man in a red hat, and the camera slowly zooms out",
+        ),
         ("sound", 'He says, "Hello, all! Ready?" to the crowd'),
         ("narrative", "A dog barks loudly as the ball bounces"),
         ("action", "the crowd runs"),
@@ -28,32 +28,34 @@ def test_sentences_and_clauses_with_their_dimension():
         ("entity", "Mr. Smith's car is near the 3.5 m wall"),
         ("sound", "Soft piano music plays, creating a calm mood"),
     ]
-    assert {fact.dimension for fact in facts(CAPTION)} == set(DIMENSIONS)
+    assert {dimension for dimension, _ in asked.facts(CAPTION)} == set(DIMENSIONS)
 
 
-def test_a_list_of_nouns_is_not_divided():
-    assert [fact.text for fact in facts("A man, a dog, and a cat sit.")] == ["A man, a dog, and a cat sit"]
+def test_a_list_of_nouns_is_not_divided(asked):
+    assert [text for _, text in asked.facts("A man, a dog, and a cat sit.")] == [
+        "A man, a dog, and a cat sit"
+    ]
 
 
-def test_a_caption_states_its_own_facts():
+def test_a_caption_states_its_own_facts(asked):
     rng = random.Random(0)
     for text in [CAPTION, *(caption(random_scene(rng, events=True)) for _ in range(100))]:
-        found = facts(text)
+        found = asked.facts(text)
         assert found
-        assert all(stated(text, [fact.text for fact in found]))
+        assert all(asked.stated(text, [fact for _, fact in found]))
 
 
-def test_toy_captions_give_a_fact_a_sentence():
+def test_toy_captions_give_a_fact_a_sentence(asked):
     text = "the background is grey . a red circle moves left ."
-    assert [tuple(fact) for fact in facts(text)] == [
+    assert asked.facts(text) == [
         ("entity", "the background is grey"),
         ("action", "a red circle moves left"),
     ]
 
 
-def test_nothing_stated_gives_nothing():
-    assert facts("") == facts(" . . ") == facts("Is it a dog?") == []
+def test_nothing_stated_gives_nothing(asked):
+    assert asked.facts("") == asked.facts(" . . ") == asked.facts("Is it a dog?") == []
 
 
-def test_repetition_gives_no_further_fact():
-    assert len(facts("A dog barks. " * 50)) == 1
+def test_repetition_gives_no_further_fact(asked):
+    assert len(asked.facts("A dog barks. " * 50)) == 1
