@@ -16,7 +16,7 @@ STAMP := $(VENV)/.vidalign-installed
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-av test check bench clean
+.PHONY: help install demo demo-av test check format bench docs docs-serve clean
 
 help:
 	@echo "make install   virtual environment in $(VENV), with vidalign in it"
@@ -24,7 +24,9 @@ help:
 	@echo "make demo-av   the same with sound: teach, align with rewards for what is seen and heard; report in out/demo-av/ (QUICK=1: short form)"
 	@echo "make test      tests, offline, on the CPU"
 	@echo "make check     ruff and mypy"
-	@echo "make bench     the measurements behind the README's numbers"
+	@echo "make format    ruff, in place"
+	@echo "make bench     the measurements behind docs/benchmarks.md"
+	@echo "make docs      the documentation in site/; make docs-serve shows it while it is written"
 	@echo "make clean     remove what the other targets made"
 
 install: $(STAMP)
@@ -50,11 +52,24 @@ check: $(STAMP)
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
+format: $(STAMP)
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
 bench: $(STAMP)
 	@set -e; for script in $(shell grep -l __main__ benchmarks/*.py); do \
 		echo "== $$script"; $(BIN)/python $$script $(ARGS); \
 	done
 
+# Material advertises its successor at each build; that is no warning about this site.
+docs docs-serve: export NO_MKDOCS_2_WARNING := 1
+
+docs: $(STAMP)
+	$(BIN)/python -m mkdocs build --strict $(ARGS)
+
+docs-serve: $(STAMP)
+	$(BIN)/python -m mkdocs serve --strict $(ARGS)
+
 clean:
-	rm -rf .venv build dist out/demo out/demo-av *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist site out/demo out/demo-av *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
