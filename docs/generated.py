@@ -12,6 +12,7 @@ A page says where by a comment, which is replaced when the site is built, so tha
 from __future__ import annotations
 
 import dataclasses
+import html
 import importlib
 import inspect
 import os
@@ -72,7 +73,7 @@ def settings(given: str) -> str:
         if field.name in own:
             made = field.default_factory is not dataclasses.MISSING
             default = field.default_factory() if made else field.default  # type: ignore[misc]
-            rows.append([f"`{field.name}`", f"`{default!r}`", field.metadata["help"]])
+            rows.append([_breakable(field.name), _breakable(repr(default)), field.metadata["help"]])
     return _table(["setting", "default", "meaning"], rows)
 
 
@@ -106,9 +107,11 @@ def reference(given: str) -> str:
         ):
             continue
         block = f"::: {_path(value)}"
+        if value.__name__.endswith("Trainer"):
+            block += "\n    options:\n      members: false"  # its methods are TRL's, overridden
         if dataclasses.is_dataclass(value) and any("help" in f.metadata for f in dataclasses.fields(value)):
             # Its signature would be the parent's hundred settings; what it adds is a table.
-            block += "\n    options:\n      show_signature: false\n      members: false"
+            block += "\n    options:\n      merge_init_into_class: false\n      show_signature: false\n      members: false"
             if any(f.name in inspect.get_annotations(value) for f in dataclasses.fields(value)):
                 block += f"\n\n{settings(_path(value))}"
         blocks.append(block)
@@ -141,8 +144,13 @@ def _path(value: Any) -> str:
     return f"{value.__module__}.{value.__qualname__}"
 
 
+def _breakable(code: str) -> str:
+    """Code that a narrow table may break after an underscore."""
+    return f"<code>{html.escape(code, quote=False).replace('_', '_<wbr>')}</code>"
+
+
 def _first_sentence(text: str) -> str:
-    return re.split(r"(?<=[.:;])\s", text, maxsplit=1)[0].rstrip(".:;")
+    return re.split(r"(?<=[.:;])\s(?=[A-Z`])", text, maxsplit=1)[0].rstrip(".:;")
 
 
 def _anchor(name: str) -> str:

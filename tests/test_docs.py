@@ -77,7 +77,7 @@ def wrong_calls(tree):
 
 
 def test_a_call_that_cannot_be_is_seen():
-    with pytest.raises(AssertionError, match="SynPOConfig has no {'video_frames'}"):
+    with pytest.raises(AssertionError, match=r"SynPOConfig has no \{'video_frames'\}"):
         wrong_calls(
             ast.parse("from vidalign import SynPOConfig\nSynPOConfig(output_dir='out', video_frames=8)")
         )

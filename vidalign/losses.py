@@ -123,7 +123,7 @@ def synpo_loss(
         ValueError: if the variant is not known, or logps and mask differ in shape.
 
     Examples:
-        >>> chosen, rejected = torch.full((1, 4), -0.5), torch.full((1, 6), -2.0)  # 4 and 6 tokens
+        >>> chosen, rejected = torch.full((1, 4), -0.5), torch.full((1, 6), -2.0)  # [B, T]
         >>> masks = torch.ones(1, 4), torch.ones(1, 6)
         >>> synpo_loss(chosen, rejected, *masks)  # -(σ(30 (e^-0.5 - e^-2)) + 0.2 e^-0.5)
         tensor([-1.1213])
@@ -180,7 +180,7 @@ def simpo_loss(
         ValueError: if logps and mask differ in shape.
 
     Examples:
-        >>> chosen, rejected = torch.full((1, 4), -0.5), torch.full((1, 6), -2.0)  # 4 and 6 tokens
+        >>> chosen, rejected = torch.full((1, 4), -0.5), torch.full((1, 6), -2.0)  # [B, T]
         >>> masks = torch.ones(1, 4), torch.ones(1, 6)
         >>> simpo_loss(chosen, rejected, *masks)  # -log σ(2 (-0.5) - 2 (-2) - 0.5)
         tensor([0.0789])
@@ -221,7 +221,7 @@ def cpo_loss(
         ValueError: if logps and mask differ in shape.
 
     Examples:
-        >>> chosen, rejected = torch.full((1, 4), -0.5), torch.full((1, 6), -2.0)  # 4 and 6 tokens
+        >>> chosen, rejected = torch.full((1, 4), -0.5), torch.full((1, 6), -2.0)  # [B, T]
         >>> masks = torch.ones(1, 4), torch.ones(1, 6)
         >>> cpo_loss(chosen, rejected, *masks)  # -log σ(0.1 (-2 + 12)) + 0.5
         tensor([0.8133])
@@ -251,7 +251,7 @@ def simper_loss(
         ValueError: if logps and mask differ in shape.
 
     Examples:
-        >>> chosen, rejected = torch.full((1, 4), -0.5), torch.full((1, 6), -2.0)  # 4 and 6 tokens
+        >>> chosen, rejected = torch.full((1, 4), -0.5), torch.full((1, 6), -2.0)  # [B, T]
         >>> masks = torch.ones(1, 4), torch.ones(1, 6)
         >>> simper_loss(chosen, rejected, *masks)  # -e^-0.5 + e^-2
         tensor([-0.4712])
@@ -290,7 +290,8 @@ def dpop_loss(
         >>> reference = torch.tensor([-10.0]), torch.tensor([-20.0])
         >>> dpop_loss(torch.tensor([-9.0]), torch.tensor([-30.0]), *reference)  # as DPO
         tensor([0.2873])
-        >>> dpop_loss(torch.tensor([-11.0]), torch.tensor([-30.0]), *reference, lambda_=5.0)  # the chosen has fallen
+        >>> # The chosen has fallen below the reference.
+        >>> dpop_loss(torch.tensor([-11.0]), torch.tensor([-30.0]), *reference, lambda_=5.0)
         tensor([0.5130])
     """
     chosen_logratios = _float(chosen_logps) - _float(ref_chosen_logps)
@@ -384,7 +385,7 @@ def ranking_hinge_loss(logps: Tensor, mask: Tensor) -> Tensor:
         ValueError: if the shapes differ.
 
     Examples:
-        >>> logps = torch.tensor([[-1.0, -3.0, -2.0]])  # the second and the third are in the wrong order
+        >>> logps = torch.tensor([[-1.0, -3.0, -2.0]])  # the last two are in the wrong order
         >>> ranking_hinge_loss(logps, torch.ones(1, 3))
         tensor([1.])
     """

@@ -59,7 +59,8 @@ def align_dialogue(
         ValueError: threshold outside [0, 1], or something that is no unit of dialogue.
 
     Examples:
-        >>> matches = align_dialogue(["hello", "come here"], ["come here", "hello"])  # they cross: one match only
+        >>> # The two would cross, so only one is matched.
+        >>> matches = align_dialogue(["hello", "come here"], ["come here", "hello"])
         >>> [(match.i, match.j, match.similarity) for match in matches]
         [(0, 1, 1.0)]
     """
