@@ -18,7 +18,7 @@ STAMP := $(VENV)/.vidalign-installed
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-av test check bench unknown-benchmark clean
+.PHONY: help install demo demo-av test check format bench unknown-benchmark docs docs-serve clean
 
 help:
 	@echo "make install   virtual environment in $(VENV), with vidalign in it"
@@ -26,7 +26,9 @@ help:
 	@echo "make demo-av   the same with sound: teach, align with rewards for what is seen and heard; report in out/demo-av/ (QUICK=1: short form)"
 	@echo "make test      tests, offline, on the CPU"
 	@echo "make check     ruff and mypy"
-	@echo "make bench     the measurements behind the README's numbers (ONLY=decode: one of them)"
+	@echo "make format    ruff, in place"
+	@echo "make bench     the measurements behind docs/benchmarks.md (ONLY=decode: one of them)"
+	@echo "make docs      the documentation in site/; make docs-serve shows it while it is written"
 	@echo "make clean     remove what the other targets made"
 
 install: $(STAMP)
@@ -52,6 +54,10 @@ check: $(STAMP)
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
+format: $(STAMP)
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
 # Each is started whatever became of the one before; what failed is named at the end.
 BENCHMARKS := $(filter-out _%,$(notdir $(basename $(wildcard benchmarks/*.py))))
 
@@ -63,6 +69,15 @@ bench: $(if $(filter-out $(BENCHMARKS),$(ONLY)),unknown-benchmark,$(STAMP))
 unknown-benchmark:
 	@echo "no benchmark $(ONLY); there are: $(BENCHMARKS)"; exit 2
 
+# Material advertises its successor at each build; that is no warning about this site.
+docs docs-serve: export NO_MKDOCS_2_WARNING := 1
+
+docs: $(STAMP)
+	$(BIN)/python -m mkdocs build --strict $(ARGS)
+
+docs-serve: $(STAMP)
+	$(BIN)/python -m mkdocs serve --strict $(ARGS)
+
 clean:
-	rm -rf .venv build dist out/demo out/demo-av *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist site out/demo out/demo-av *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -76,6 +76,11 @@ def mean_logps(logps: Tensor, mask: Tensor) -> Tensor:
 
     Raises:
         ValueError: if the shapes differ.
+
+    Examples:
+        >>> logps = torch.tensor([[-1.0, -3.0, 0.0]])  # the last is padding
+        >>> mean_logps(logps, torch.tensor([[1, 1, 0]]))
+        tensor([-2.])
     """
     return _mean(_clean(logps, mask), mask)
 
@@ -120,6 +125,14 @@ def synpo_loss(
 
     Raises:
         ValueError: if the variant is not known, or logps and mask differ in shape.
+
+    Examples:
+        >>> chosen, rejected = torch.full((1, 4), -0.5), torch.full((1, 6), -2.0)  # [B, T]
+        >>> masks = torch.ones(1, 4), torch.ones(1, 6)
+        >>> synpo_loss(chosen, rejected, *masks)  # -(σ(30 (e^-0.5 - e^-2)) + 0.2 e^-0.5)
+        tensor([-1.1213])
+        >>> synpo_loss(chosen, chosen, masks[0], masks[0], variant="v1")
+        tensor([-0.5000])
     """
     if variant not in SYNPO_VARIANTS:
         raise ValueError(
@@ -170,6 +183,12 @@ def simpo_loss(
 
     Raises:
         ValueError: if logps and mask differ in shape.
+
+    Examples:
+        >>> chosen, rejected = torch.full((1, 4), -0.5), torch.full((1, 6), -2.0)  # [B, T]
+        >>> masks = torch.ones(1, 4), torch.ones(1, 6)
+        >>> simpo_loss(chosen, rejected, *masks)  # -log σ(2 (-0.5) - 2 (-2) - 0.5)
+        tensor([0.0789])
     """
     chosen_rewards = beta * mean_logps(chosen_logps, chosen_mask)
     rejected_rewards = beta * mean_logps(rejected_logps, rejected_mask)
@@ -205,6 +224,12 @@ def cpo_loss(
 
     Raises:
         ValueError: if logps and mask differ in shape.
+
+    Examples:
+        >>> chosen, rejected = torch.full((1, 4), -0.5), torch.full((1, 6), -2.0)  # [B, T]
+        >>> masks = torch.ones(1, 4), torch.ones(1, 6)
+        >>> cpo_loss(chosen, rejected, *masks)  # -log σ(0.1 (-2 + 12)) + 0.5
+        tensor([0.8133])
     """
     chosen, rejected = _clean(chosen_logps, chosen_mask), _clean(rejected_logps, rejected_mask)
     pi_logratios = chosen.sum(-1) - rejected.sum(-1)
@@ -229,6 +254,12 @@ def simper_loss(
 
     Raises:
         ValueError: if logps and mask differ in shape.
+
+    Examples:
+        >>> chosen, rejected = torch.full((1, 4), -0.5), torch.full((1, 6), -2.0)  # [B, T]
+        >>> masks = torch.ones(1, 4), torch.ones(1, 6)
+        >>> simper_loss(chosen, rejected, *masks)  # -e^-0.5 + e^-2
+        tensor([-0.4712])
     """
     chosen_mean = mean_logps(chosen_logps, chosen_mask)
     rejected_mean = mean_logps(rejected_logps, rejected_mask)
@@ -259,6 +290,14 @@ def dpop_loss(
 
     Returns:
         `[B]`, ≥ 0.
+
+    Examples:
+        >>> reference = torch.tensor([-10.0]), torch.tensor([-20.0])
+        >>> dpop_loss(torch.tensor([-9.0]), torch.tensor([-30.0]), *reference)  # as DPO
+        tensor([0.2873])
+        >>> # The chosen has fallen below the reference.
+        >>> dpop_loss(torch.tensor([-11.0]), torch.tensor([-30.0]), *reference, lambda_=5.0)
+        tensor([0.5130])
     """
     chosen_logratios = _float(chosen_logps) - _float(ref_chosen_logps)
     rejected_logratios = _float(rejected_logps) - _float(ref_rejected_logps)
@@ -335,6 +374,12 @@ def plackett_luce_loss(rewards: Tensor, mask: Tensor) -> Tensor:
 
     Raises:
         ValueError: if the shapes differ.
+
+    Examples:
+        >>> rewards = torch.tensor([[2.0, 1.0, 0.0], [0.5, 0.0, 0.0]])  # best first
+        >>> mask = torch.tensor([[1, 1, 1], [1, 1, 0]])  # a chain of three, and one of two
+        >>> plackett_luce_loss(rewards, mask)
+        tensor([0.7209, 0.4741])
     """
     return _factors(rewards, mask).sum(-1)
 
@@ -348,6 +393,12 @@ def mpo_loss(rewards: Tensor, mask: Tensor) -> Tensor:
     Limiting cases: K=2 is DPO; permuting all completions but the first changes nothing.
 
     Args, returns, raises: as `plackett_luce_loss`. The winner is the first completion that is there.
+
+    Examples:
+        >>> rewards = torch.tensor([[2.0, 1.0, 0.0], [0.5, 0.0, 0.0]])  # best first
+        >>> mask = torch.tensor([[1, 1, 1], [1, 1, 0]])  # a chain of three, and one of two
+        >>> mpo_loss(rewards, mask)
+        tensor([0.4076, 0.4741])
     """
     first = mask.bool() & (mask.bool().cumsum(-1) == 1)
     return (_factors(rewards, mask) * first).sum(-1)
@@ -368,6 +419,11 @@ def ranking_hinge_loss(logps: Tensor, mask: Tensor) -> Tensor:
 
     Raises:
         ValueError: if the shapes differ.
+
+    Examples:
+        >>> logps = torch.tensor([[-1.0, -3.0, -2.0]])  # the last two are in the wrong order
+        >>> ranking_hinge_loss(logps, torch.ones(1, 3))
+        tensor([1.])
     """
     differences, behind = _differences(logps, mask)
     return torch.relu(differences.masked_fill(~behind, 0.0)).sum((-2, -1))

@@ -1,4 +1,4 @@
-"""TRL's own GRPO on a text model, with the rewards by dotted path: the README's page, run."""
+"""TRL's own GRPO on a text model, with the rewards by dotted path: the page on rewards, run."""
 
 import json
 import math
@@ -14,8 +14,8 @@ import yaml
 import vidalign
 
 ROOT = Path(vidalign.__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
-SECTION = README.split("## Rewards in a GRPO project of yours")[1].split("\n## ")[0]
+PAGE = (ROOT / "docs" / "rewards.md").read_text("utf-8")
+SECTION = PAGE.split("## Rewards in a GRPO project of yours")[1].split("\n## ")[0]
 
 
 def block(language):
@@ -24,7 +24,7 @@ def block(language):
 
 @pytest.fixture
 def project(tmp_path, saved_model):
-    """The README's files in a folder, with a model that fits here."""
+    """The page's files in a folder, with a model that fits here."""
     recipe = yaml.safe_load(block("yaml"))
     recipe |= {
         "model_name_or_path": saved_model("qwen2"),
@@ -56,7 +56,7 @@ def test_the_page_names_instances_that_exist():
         assert name in vidalign.rewards.__all__, name
 
 
-def test_trl_grpo_with_the_readme_s_recipe(project):
+def test_trl_grpo_with_the_page_s_recipe(project):
     command = [str(Path(sys.executable).with_name("trl")), "grpo", "--config", "avocado.yaml"]
     done = subprocess.run(command, cwd=project, env=offline(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

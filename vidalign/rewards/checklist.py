@@ -15,6 +15,10 @@ def checklist_score(verdicts: Sequence[bool]) -> float:
 
     Raises:
         ValueError: no verdicts; Eq. 3 divides by their number.
+
+    Examples:
+        >>> checklist_score([True, False, True, True])
+        0.75
     """
     if not verdicts:
         raise ValueError("a checklist without keypoints has no score")

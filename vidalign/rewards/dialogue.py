@@ -28,7 +28,14 @@ class Match(NamedTuple):
 
 def similarity(a: str, b: str) -> float:
     """1 - edit_distance(a, b) / max(len(a), len(b)), in [0, 1] (AVoCaDO Eq. 4), over code points, exactly as given:
-    `DialogueReward` strips case and punctuation before, unless told otherwise. Two empty strings are equal: 1."""
+    `DialogueReward` strips case and punctuation before, unless told otherwise. Two empty strings are equal: 1.
+
+    Examples:
+        >>> similarity("come here", "come there")  # one edit in ten characters
+        0.9
+        >>> similarity("", "")
+        1.0
+    """
     from rapidfuzz.distance import Levenshtein
 
     longest = max(len(a), len(b))
@@ -51,6 +58,12 @@ def align_dialogue(
 
     Raises:
         ValueError: threshold outside [0, 1], or something that is no unit of dialogue.
+
+    Examples:
+        >>> # The two would cross, so only one is matched.
+        >>> matches = align_dialogue(["hello", "come here"], ["come here", "hello"])
+        >>> [(match.i, match.j, match.similarity) for match in matches]
+        [(0, 1, 1.0)]
     """
     if not 0.0 <= threshold <= 1.0:
         raise ValueError(f"threshold={threshold}; it must lie in [0, 1]")
@@ -123,6 +136,13 @@ def dialogue_f1(
         generated, reference: the N and M units of dialogue; only their number counts here.
         matches: from `align_dialogue`.
         same_speaker: one verdict a match.
+
+    Examples:
+        >>> caption = [("a man", "come here"), ("a man", "i am running")]
+        >>> reference = [("a man", "come here"), ("a woman", "i am coming")]
+        >>> matches = align_dialogue(caption, reference)
+        >>> round(dialogue_f1(caption, reference, matches, same_speaker=[True, False]), 3)
+        0.667
     """
     if len(same_speaker) != len(matches):
         raise ValueError(f"{len(same_speaker)} speaker verdicts for {len(matches)} matches")

@@ -8,7 +8,12 @@ from vidalign.rewards.reward import Batch, Reward, Score
 
 
 def length_ramp(length: int, *, soft_limit: int = 2048, hard_limit: int = 4096) -> float:
-    """R_L of a completion of `length` tokens, in [0, 1] (AVoCaDO Eq. 8, tau_1 and tau_2 from §3.2.4)."""
+    """R_L of a completion of `length` tokens, in [0, 1] (AVoCaDO Eq. 8, tau_1 and tau_2 from §3.2.4).
+
+    Examples:
+        >>> length_ramp(2000), length_ramp(3072), length_ramp(4096)
+        (1.0, 0.5, 0.0)
+    """
     if length < soft_limit:
         return 1.0
     if length < hard_limit:

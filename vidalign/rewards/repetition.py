@@ -21,7 +21,14 @@ _LONG_WORD = 32  # characters; a longer one is a loop without spaces ("hahahaha.
 
 
 def repetition(text: str, *, piece: int = PIECE) -> float:
-    """Share of the words that lie in a piece of `piece` words or more that stood earlier in the text, in [0, 1)."""
+    """Share of the words that lie in a piece of `piece` words or more that stood earlier in the text, in [0, 1).
+
+    Examples:
+        >>> repetition("a red ball rolls to the left and " * 10)  # eight words, said ten times
+        0.9
+        >>> repetition("a bell rings, a bell rings, a bell rings")  # three words are no piece
+        0.0
+    """
     if piece < 1:
         raise ValueError(f"piece={piece}; the least is one word")
     said = units(text)
@@ -36,7 +43,12 @@ def repetition(text: str, *, piece: int = PIECE) -> float:
 
 
 def collapsed(text: str, *, piece: int = PIECE, share: float = COLLAPSE) -> bool:
-    """Whether a caption has collapsed into repetition."""
+    """Whether a caption has collapsed into repetition.
+
+    Examples:
+        >>> collapsed("a red ball rolls to the left and " * 10)
+        True
+    """
     return repetition(text, piece=piece) > share
 
 
@@ -45,6 +57,10 @@ def repetition_collapse_rate(texts: Iterable[str], *, piece: int = PIECE, share:
 
     Raises:
         ValueError: no captions.
+
+    Examples:
+        >>> repetition_collapse_rate(["a dog runs", "a red ball rolls to the left and " * 10])
+        0.5
     """
     found = [collapsed(text, piece=piece, share=share) for text in texts]
     if not found:

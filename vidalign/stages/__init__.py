@@ -1,9 +1,7 @@
 """Pipelines over rows: named stages, each result kept on disk by what it was made from, so that a run that is killed goes on.
 
-from vidalign.stages import Pipeline, Stage
-
-pipeline = Pipeline("work", [Stage("caption", caption), Stage("score", score, {"judge": "gpt-4.1"})])
-outcome = pipeline.run(rows)
+with Pipeline("work", [Stage("caption", caption), Stage("score", score, {"judge": "gpt-4.1"})], rows) as pipeline:
+    outcome = pipeline.run()
 """
 
 from vidalign.stages.errors import Dropped, MissingRows, PipelineError, Unfinished

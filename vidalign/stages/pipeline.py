@@ -165,8 +165,8 @@ class Pipeline:
             status: what else the bar shows, such as what was spent.
 
         Raises:
-            Whatever else the work raises: no item is begun after it, and those under way end. Such an error, and a
-            KeyboardInterrupt, which does not wait for them, carry `state` as a note.
+            Exception: whatever else the work raises. No item is begun after it, and those under way end. It, and a
+                KeyboardInterrupt, which does not wait for them, carry `state` as a note.
         """
         mine = range(self._rank, self.total, self._world_size)
         try:

@@ -55,6 +55,11 @@ def read_audio(
 
     Warns:
         DamagedVideoWarning: parts of the track could not be decoded and are silent.
+
+    Examples:
+        >>> samples = read_audio("clip.mp4", start=0.5, end=1.5)
+        >>> samples.shape, samples.dtype.name
+        ((16000,), 'float32')
     """
     name = name_of(path)
     if rate < 1:

@@ -21,6 +21,10 @@ def clips(
     Raises:
         VideoError: as `probe`.
         ValueError: `seconds` not positive, or limits that exclude each other.
+
+    Examples:
+        >>> clips("clip.mp4")  # 2 s: the smallest number of clips
+        [(0.0, 1.0), (1.0, 2.0)]
     """
     if not seconds > 0:
         raise ValueError(f"seconds={seconds} is not a length: give a positive number")

@@ -56,6 +56,11 @@ def probe(path: Source) -> VideoInfo:
 
     Raises:
         VideoError: no such file, no video stream, or nothing in it that can be read.
+
+    Examples:
+        >>> info = probe("clip.mp4")
+        >>> info.duration, info.fps, info.frames, (info.width, info.height), info.audio_rate
+        (2.0, 8.0, 16, (96, 64), 16000)
     """
     with open_media(path) as container:
         stream = video_stream(container, path)
@@ -97,6 +102,10 @@ def has_audio(path: Source) -> bool:
 
     Raises:
         VideoError: no such file, or nothing in it that can be read.
+
+    Examples:
+        >>> has_audio("clip.mp4")
+        True
     """
     with open_media(path) as container:
         try:

@@ -81,6 +81,13 @@ def read_video(
             frames within it are replaced by the nearest sound ones, under their own timestamps. Altered bits
             inside a frame of VP9 or HEVC can go unnoticed: those codecs carry no checksums and decode almost
             anything.
+
+    Examples:
+        >>> video = read_video("clip.mp4", fps=2)  # 2 s of 96 x 64 pixels
+        >>> video.frames.shape, video.timestamps.tolist()
+        ((4, 64, 96, 3), [0.0, 0.5, 1.0, 1.5])
+        >>> read_video("clip.mp4", num_frames=2, max_pixels=1536).frames.shape
+        (2, 32, 48, 3)
     """
     name = name_of(path)
     _check_arguments(name, fps, num_frames, max_frames, multiple)

@@ -22,6 +22,12 @@ def fit_size(
 
     Raises:
         ValueError: the budget does not hold one `multiple` x `multiple` frame.
+
+    Examples:
+        >>> fit_size(720, 1280, max_pixels=256 * 28 * 28, multiple=28)
+        (336, 588)
+        >>> fit_size(64, 96)
+        (64, 96)
     """
     rounded = [max(multiple, round(side / multiple) * multiple) for side in (height, width)]
     if max_pixels is None or rounded[0] * rounded[1] <= max_pixels:
