@@ -22,7 +22,8 @@ from vidalign.trainers.checkpoints import is_renamed, load_renamed
 from vidalign.trainers.collators import ROW
 from vidalign.trainers.encoding import RowEncoder, VideoSampling
 from vidalign.trainers.fingerprint import media_fingerprint
-from vidalign.trainers.sound import AUDIO_COLUMNS, refuse_deaf, refuse_soundless
+from vidalign.trainers.look import MediaLook
+from vidalign.trainers.sound import AUDIO_COLUMNS, refuse_deaf
 
 MEDIA_COLUMNS = ("video", "videos", *AUDIO_COLUMNS, "image", "images")
 IMAGES = "vidalign_images"
@@ -79,8 +80,14 @@ class VideoTrainer:
         self._family = _family(config, needed=self._reads_rows)
         if args.use_audio_in_video:
             refuse_deaf(self._family, "use_audio_in_video=True asks for the videos' sound")
-        self._needs_soundtracks = args.use_audio_in_video and args.missing_audio == "error"
         self._folder = MediaFolder(args.media_root, tuple(args.media_allow))
+        self._look = MediaLook(
+            self._folder,
+            soundtracks=args.use_audio_in_video and args.missing_audio == "error",
+            max_seconds=args.max_video_seconds,
+            bad_media=args.bad_media,
+            long_videos=args.long_videos,
+        )
         self._prepared: set[str] = set()
         self._media_encoder = MediaEncoder(self._family) if self._family is not None else None
         if processing_class is None:
@@ -157,29 +164,24 @@ class VideoTrainer:
         )
 
     def _media_rows(self, dataset: Any, name: str) -> Any:
-        """The dataset, looked through and named as our collator expects it. Text-only ones pass as they are."""
+        """The rows that can be used, named as our collator expects them. Text-only ones pass as they are."""
         if dataset is None or not (self._own_rows or has_media(dataset)):
             return dataset
         streaming = isinstance(dataset, IterableDataset)
         columns = columns_of(dataset)
-        for column in ("video", "videos", *AUDIO_COLUMNS):
+        for column in MEDIA_COLUMNS:
             if column in columns:
                 dataset = _undecoded(dataset, column)
         _refuse_senseless(self._family, columns, name)
         if "prompt" not in columns and COMPLETIONS[self._kind] and not self._own_rows:
             dataset = dataset.map(_last_turn if "messages" in columns else extract_prompt)
-        if not streaming:
-            seen = [column for column in columns_of(dataset) if column not in ("image", "images", IMAGES)]
-            validate(dataset.select_columns(seen), self._kind, self._folder, name=f"{name} dataset")
-            refuse_soundless(
-                dataset,
-                self._folder,
-                name=f"{name} dataset",
-                soundtracks=self._needs_soundtracks,
-                columns=columns,
-            )
+        if streaming:
+            dataset = self._look.watched(dataset, f"{name} dataset")
+        else:
+            validate(dataset, self._kind, self._folder, name=f"{name} dataset", missing=False)
             if ROW not in columns:
                 dataset = dataset.add_column(ROW, range(len(dataset)))
+            dataset = self._look.usable(dataset, f"{name} dataset")
         for column in ("image", "images"):
             if column in columns:
                 dataset = dataset.rename_column(column, f"vidalign_{column}")
@@ -274,15 +276,23 @@ def _last_turn(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _undecoded(dataset: Any, column: str) -> Any:
-    """A `datasets.Video` or `datasets.Audio` column gives its path instead of a decoder object."""
-    from datasets import Audio, List, Video
+    """A column of `datasets.Video`, `Audio` or `Image` gives its path instead of what `datasets` would open itself.
 
-    feature = (dataset.features or {}).get(column)
-    for medium in (Video, Audio):
+    Raises:
+        ValueError: a column of images that are to be converted.
+    """
+    from datasets import Audio, Image, List, Video
+
+    whole = (dataset.features or {}).get(column)
+    feature = getattr(whole, "feature", whole)
+    for medium in (Video, Audio, Image):
         if isinstance(feature, medium):
-            return dataset.cast_column(column, medium(decode=False))
-        if isinstance(getattr(feature, "feature", None), medium):
-            return dataset.cast_column(column, List(medium(decode=False)))
+            if getattr(feature, "mode", None) not in (None, "RGB"):
+                raise ValueError(
+                    f"the column {column} is Image(mode={feature.mode!r}), but models are given RGB; cast it to Image()"
+                )
+            plain = medium(decode=False)
+            return dataset.cast_column(column, plain if whole is feature else List(plain))
     return dataset
 
 
