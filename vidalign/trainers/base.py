@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from datasets import IterableDataset
+from datasets import Dataset, IterableDataset
 from transformers import AutoConfig, AutoProcessor
 from trl.data_utils import extract_prompt
 
@@ -21,7 +22,7 @@ from vidalign.trainers.card import append_details
 from vidalign.trainers.checkpoints import is_renamed, load_renamed
 from vidalign.trainers.collators import ROW
 from vidalign.trainers.encoding import RowEncoder, VideoSampling
-from vidalign.trainers.fingerprint import media_fingerprint
+from vidalign.trainers.fingerprint import lay_down, reference_fingerprint
 from vidalign.trainers.look import MediaLook
 from vidalign.trainers.sound import AUDIO_COLUMNS, refuse_deaf
 
@@ -209,11 +210,22 @@ class VideoTrainer:
             super()._set_signature_columns_if_needed()  # type: ignore[misc]
 
     def _fingerprinted(self, dataset: Any) -> Any:
-        """The dataset under a fingerprint that also covers how videos are read, and the files themselves."""
-        if not (self._reads_rows and hasattr(dataset, "_fingerprint")):
-            return dataset
-        dataset = dataset.with_format(dataset.format["type"])
-        dataset._fingerprint = media_fingerprint(dataset, self.data_collator)  # type: ignore[attr-defined]
+        """A dataset for TRL to compute reference log-probs of: under a fingerprint of all that they depend on."""
+        if not isinstance(dataset, Dataset):
+            return dataset  # TRL refuses it
+        dataset = copy.copy(dataset)
+        if self.is_world_process_zero():  # type: ignore[attr-defined]
+            # TRL takes the first process's for all.
+            accelerator = self.accelerator  # type: ignore[attr-defined]
+            dataset._fingerprint = reference_fingerprint(
+                dataset,
+                collator=self.data_collator,  # type: ignore[attr-defined]
+                reference=accelerator.unwrap_model(self.ref_model or self.model),  # type: ignore[attr-defined]
+                args=self.args,  # type: ignore[attr-defined]
+                folder=self._folder,
+                precision=accelerator.mixed_precision,
+            )
+        lay_down(dataset, self.args.output_dir)  # type: ignore[attr-defined]
         return dataset
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:

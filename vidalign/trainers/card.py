@@ -41,7 +41,7 @@ def append_details(path: str, trainer: Any) -> None:
         ),
         ("steps", trainer.state.global_step),
         ("seed", args.seed),
-        ("versions", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)),
+        ("versions", ", ".join(f"{name} {version_of(name)}" for name in PACKAGES)),
     ]
     if not trainer._has_media:
         rows = [row for row in rows if not row[0].startswith(("frames", "most ", "sound"))]
@@ -64,7 +64,8 @@ def _sound(args: Any) -> str | None:
     return "with their frames" + ("; silence where there is none" if args.missing_audio == "silence" else "")
 
 
-def _version(name: str) -> str:
+def version_of(name: str) -> str:
+    """Of an installed distribution."""
     try:
         return version(name)
     except PackageNotFoundError:

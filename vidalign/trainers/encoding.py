@@ -135,6 +135,12 @@ class RowEncoder:
         self._cache: OrderedDict[str, EncodedPrompt] = OrderedDict()
         self._last: _Encoded | None = None
 
+    @property
+    def reading(self) -> tuple[Any, ...]:
+        """What its rows depend on beside the processor, the rows and the files: plain values, for keys on the disk."""
+        name = self.family.name if self.family is not None else None
+        return name, self.sampling, sorted(self.media_token_ids)
+
     def __getstate__(self) -> dict[str, Any]:
         # Spawned workers: a family holds functions that cannot be pickled, and a cache is not worth sending.
         name = self.family.name if self.family is not None else None
