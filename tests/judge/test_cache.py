@@ -1,3 +1,4 @@
+import asyncio
 import multiprocessing
 import os
 import pickle
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from server import all_true
 
 import vidalign
 from vidalign.judge import JudgeError, LLMJudge
@@ -67,22 +69,45 @@ def test_without_a_cache(serve, judge, ask, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def kept(folder):
+    """Answers on disk, as another process sees them."""
+    with sqlite3.connect(folder / "answers.sqlite", timeout=60) as database:
+        [(count,)] = database.execute("SELECT COUNT(*) FROM answers").fetchall()
+    database.close()
+    return count
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_what_is_paid_for_is_on_disk_before_the_next_request(serve, judge, ask, tmp_path, at_once):
+    found = []
+
+    def behave(number, body):
+        # Of the requests before this one all but those under way have been answered.
+        found.append(kept(tmp_path / "cache") >= number + 1 - at_once)
+        return all_true(body)
+
+    judge(serve(behave), max_concurrency=at_once).ask_sync([ask(n) for n in range(100)])
+    assert found == [True] * 100
+
+
 def test_answers_survive_a_kill(serve, judge, ask, tmp_path):
-    server = serve(delay=0.02)
-    process = child(server, tmp_path / "cache", 400)
-    while len(server.requests) < 30:
+    async def never(request):
+        await asyncio.sleep(3600)
+
+    stuck = True
+    server = serve(lambda number, body: never if stuck and number >= 30 else all_true(body))
+    process = child(server, tmp_path / "cache", 60)
+    while len(server.requests) < 32:
+        assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    time.sleep(0.1)
-    before = len(server.requests)
-    assert before < 400
-    server.delay = 0.0
+    stuck = False
+    assert kept(tmp_path / "cache") == 30
     one = judge(server)
-    assert all(answer.value == [True, True] for answer in one.ask_sync([ask(i) for i in range(400)]))
-    # At most the two that were under way are asked again.
-    assert len(server.requests) - before >= 400 - before
-    assert len(server.requests) <= 402
+    assert all(answer.value == [True, True] for answer in one.ask_sync([ask(i) for i in range(60)]))
+    # The two that were under way are asked again, and no other.
+    assert len(server.requests) == 32 + 30
 
 
 def test_processes_at_once_ask_each_thing_once(serve, tmp_path):

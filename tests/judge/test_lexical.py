@@ -37,7 +37,7 @@ def test_each_task_in_its_form():
         ("sound", 'The man says, "Hello."'),
     ]
     assert (judge.ledger.asked, judge.ledger.answered, judge.ledger.calls) == (4, 4, 0)
-    assert asyncio.run(judge.senses()) == frozenset()
+    assert asyncio.run(judge.senses("speakers")) == frozenset()
 
 
 def test_an_unusable_answer_is_counted_and_is_no_zero():

@@ -99,8 +99,8 @@ def test_a_slow_provider_times_out(claude, ask):
 
 
 def test_what_a_model_sees_is_litellm_s_to_say():
-    assert "video" in asyncio.run(LLMJudge("gemini/gemini-2.5-pro").senses())
-    assert asyncio.run(LLMJudge("openai/whatever").senses()) == frozenset()
+    assert "video" in asyncio.run(LLMJudge("gemini/gemini-2.5-pro").senses("speakers"))
+    assert asyncio.run(LLMJudge("openai/whatever").senses("speakers")) == frozenset()
 
 
 @pytest.mark.parametrize("model", ["no-such-model", "no-such-provider/model"])
@@ -207,7 +207,7 @@ def refuse(*_, **__):
     raise AssertionError("asked the network")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 from vidalign.judge import LLMJudge, run_sync
-print(run_sync(LLMJudge("gemini/gemini-2.5-pro").senses()))
+print(run_sync(LLMJudge("gemini/gemini-2.5-pro").senses("speakers")))
 """
 
 

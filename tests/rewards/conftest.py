@@ -15,12 +15,12 @@ class StandInJudge(Judge):
     media: frozenset = frozenset()
     questions: list = field(default_factory=list)
 
-    async def senses(self):
+    async def senses(self, task):
         return self.media
 
     async def ask(self, question):
         self.questions.append(question)
-        self.ledger.asked += 1
+        self.ledger.book(question.task, asked=1)
         await asyncio.sleep(0)
         given = self.answers[question.task]
         try:
@@ -30,7 +30,7 @@ class StandInJudge(Judge):
                 raise given
             return Answer(question.read(given))
         except Unusable as error:
-            self.ledger.unscored[error.reason] += 1
+            self.ledger.book(question.task, unscored=error.reason)
             return Answer(reason=error.reason)
 
 

@@ -1,4 +1,5 @@
 import itertools
+import os
 import random
 from fractions import Fraction
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from vidalign.judge import Unusable
 from vidalign.rewards import DialogueReward, Match, align_dialogue, dialogue_f1, similarity
+from vidalign.rows import MediaFolder
 
 
 def edit_distance(a, b):
@@ -303,6 +305,33 @@ def test_case_punctuation_and_unicode_forms_do_not_count(stand_in, run):
     assert run(DialogueReward(judge), ["ｈｅｌｌｏ"], dialogue=[said(("y", "Hello!"))]) == [1.0]
 
 
+def test_eq_4_by_words_and_as_it_stands(stand_in, run):
+    """ "Hello, there!" of 13 characters against "hello there" of 11: as they stand a capital, a comma and an exclamation mark
+    are three edits, 1 - 3/13 = 10/13. F1 of one pair with the right speaker is (1 + Sim) / 2 (Eq. 5-7 with N = M = 1)."""
+    heard, there = said(("x", "Hello, there!")), said(("y", "hello there"))
+
+    def scores(**settings):
+        judge = turns_judge(stand_in, heard)
+        return run(DialogueReward(judge, **settings), ["Hello, there!"], dialogue=[there])
+
+    assert scores() == scores(normalise=True) == [1.0]
+    assert scores(normalise=False) == [pytest.approx((1 + 10 / 13) / 2, abs=1e-15)]
+    assert scores(normalise=False, threshold=10 / 13 + 1e-9) == [0.0]  # no pair
+
+
+def test_as_it_stands_case_alone_can_keep_units_apart(stand_in, run):
+    # "WAIT" and "wait" share no character: Sim = 0. By words they are one.
+    shouted = turns_judge(stand_in, said(("x", "WAIT")))
+    assert run(DialogueReward(shouted, normalise=False), ["WAIT"], dialogue=[said(("y", "wait"))]) == [0.0]
+    assert run(DialogueReward(shouted), ["WAIT"], dialogue=[said(("y", "wait"))]) == [1.0]
+
+
+def test_as_it_stands_units_without_words_are_none_either(stand_in, run):
+    judge = turns_judge(stand_in, said(("x", "..."), ("x", "hello")))
+    reference = [said(("y", "?!"), ("y", "hello"))]
+    assert run(DialogueReward(judge, normalise=False), ["hello ..."], dialogue=reference) == [1.0]
+
+
 def test_words_count_whole(stand_in, run):
     judge = turns_judge(stand_in, said(("x", "5")))
     assert run(DialogueReward(judge), ["5"], dialogue=[said(("x", "25"))]) == [0.0]
@@ -377,6 +406,78 @@ def test_the_video_goes_along_where_the_judge_sees(stand_in, run, make_video, tm
         run(reward, [PERFECT], dialogue=[REFERENCE], videos=[["gone.mp4"]])
     blind = DialogueReward(turns_judge(stand_in, REFERENCE))
     assert run(blind, [PERFECT], dialogue=[REFERENCE], videos=[["gone.mp4"]]) == [1.0]
+
+
+# Which file is opened
+
+
+@pytest.fixture
+def clips(tmp_path, make_video, monkeypatch):
+    """Folders that each have their own clip.mp4; the working folder is none of them."""
+    for name in ("trainer", "own", "environment", "allowed"):
+        (tmp_path / name).mkdir()
+        make_video(tmp_path / name / "clip.mp4")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    return tmp_path
+
+
+def shown(stand_in, run, video, column="videos", settings=None, **given):
+    judge = turns_judge(stand_in, REFERENCE, media=frozenset({"video"}))
+    reward = DialogueReward(judge, **(settings or {}))
+    run(
+        reward,
+        [PERFECT],
+        dialogue=[REFERENCE],
+        **{column: [[video] if column == "videos" else video]},
+        **given,
+    )
+    [question] = [q for q in judge.questions if q.task == "speakers"]
+    [medium] = question.media
+    return medium.source
+
+
+def test_the_file_that_the_trainer_read(stand_in, run, clips):
+    folder = MediaFolder(str(clips / "trainer"))
+    content = (clips / "trainer" / "clip.mp4").read_bytes()
+    for video in ("clip.mp4", {"path": "clip.mp4", "bytes": None}, str(clips / "trainer" / "clip.mp4")):
+        for column in ("videos", "video"):
+            assert shown(stand_in, run, video, column, media_folder=folder) == str(
+                clips / "trainer" / "clip.mp4"
+            )
+    for video in (content, {"path": "gone.mp4", "bytes": content}):
+        assert shown(stand_in, run, video, media_folder=folder) == content
+
+
+def test_a_folder_of_its_own_wins(stand_in, run, clips, monkeypatch):
+    trainers = MediaFolder(str(clips / "trainer"), (str(clips / "allowed"),))
+    monkeypatch.setenv("VIDALIGN_MEDIA_ROOT", str(clips / "environment"))
+    own = {"media_root": str(clips / "own")}
+    assert shown(stand_in, run, "clip.mp4", settings=own, media_folder=trainers) == str(
+        clips / "own" / "clip.mp4"
+    )
+    assert shown(stand_in, run, "clip.mp4", media_folder=trainers) == str(clips / "trainer" / "clip.mp4")
+    assert shown(stand_in, run, "clip.mp4") == str(clips / "environment" / "clip.mp4")
+    # With a root of its own, what the trainer allows is not allowed.
+    allowed = str(clips / "allowed" / "clip.mp4")
+    assert shown(stand_in, run, allowed, media_folder=trainers) == allowed
+    with pytest.raises(ValueError, match="lies outside"):
+        shown(stand_in, run, allowed, settings=own, media_folder=trainers)
+
+
+def test_without_a_trainers_folder_the_environment_says_what_may_be_opened(stand_in, run, clips, monkeypatch):
+    allowed = str(clips / "allowed" / "clip.mp4")
+    monkeypatch.setenv("VIDALIGN_MEDIA_ROOT", str(clips / "environment"))
+    with pytest.raises(ValueError, match=r"videos of completion 0.*lies outside"):
+        shown(stand_in, run, allowed)
+    monkeypatch.setenv("VIDALIGN_MEDIA_ALLOW", f"/nowhere{os.pathsep}{clips / 'allowed'}")
+    assert shown(stand_in, run, allowed) == allowed
+
+
+@pytest.mark.parametrize("video", ["/etc/passwd", "../own/clip.mp4", "http://localhost/clip.mp4"])
+def test_what_the_trainer_may_not_open_the_judge_is_not_shown(stand_in, run, clips, video):
+    with pytest.raises(ValueError, match=r"videos of completion 0: .*(outside|URL)"):
+        shown(stand_in, run, video, media_folder=MediaFolder(str(clips / "trainer")))
 
 
 @pytest.mark.parametrize(

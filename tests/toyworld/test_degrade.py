@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from vidalign.build.chains.steps import Draft, change
+from vidalign.data.chains.steps import Draft, change
 from vidalign.judge.ledger import JudgeError
 from vidalign.judge.question import Question, Unusable
 from vidalign.toyworld.captions import caption, caption_facts, score
@@ -217,7 +217,7 @@ def test_as_a_judge():
     [answer] = judge.ask_sync([question("degrade", {"caption": TRUE, "earlier": []})])
     assert len(errors(answer.value["caption"], TRUE)) == 1
     assert (judge.ledger.asked, judge.ledger.answered, judge.ledger.calls) == (1, 1, 0)
-    assert asyncio.run(judge.senses()) == frozenset()
+    assert asyncio.run(judge.senses("speakers")) == frozenset()
 
 
 def test_an_unusable_answer_is_counted():

@@ -10,10 +10,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "judge"))
 
-from server import JudgeServer
+from server import JudgeServer, all_true, completion, data_of
 
-from vidalign.judge import LLMJudge
-from vidalign.rewards import ChecklistReward
+from vidalign.judge import LexicalJudge, LLMJudge, environment
+from vidalign.rewards import ChecklistReward, DialogueReward, LengthReward, avocado_rewards
+from vidalign.rows import MediaFolder
 
 
 @pytest.fixture
@@ -204,3 +205,70 @@ def test_a_checkpoint_of_an_earlier_run_is_not_taken_for_this_ones(grpo_of, tmp_
     with pytest.raises(ConnectionError):
         grpo_of(rewards=failing).train()
     assert (old / "model.safetensors").exists()
+
+
+def test_rewards_get_the_columns_as_the_dataset_has_them_and_where_the_trainer_found_the_media(
+    grpo_of, online_rows, media_folder
+):
+    seen = {}
+
+    def reward(completions, **given):
+        seen.update(given)
+        return [float(number) for number in range(len(completions))]
+
+    rows = [{**row, "title": f"row {number}"} for number, row in enumerate(online_rows(4))]
+    grpo_of(rewards=reward, rows=rows, max_steps=1, media_allow=["/elsewhere"]).train()
+    titles = {row["title"]: row["videos"] for row in rows}
+    assert [titles[title] for title in seen["title"]] == seen["videos"]
+    folder = seen["media_folder"]
+    assert folder.locate(seen["videos"][0][0]) == str(media_folder / seen["videos"][0][0])
+    assert folder == MediaFolder(str(media_folder), ("/elsewhere",))
+
+
+@pytest.fixture
+def unnamed(monkeypatch):
+    monkeypatch.delenv("VIDALIGN_JUDGE", raising=False)
+    monkeypatch.setattr(environment, "_noticed", None)
+
+
+def test_before_the_first_batch_it_is_said_that_nobody_named_a_judge(grpo_of, keypoint_rows, unnamed, capfd):
+    grpo_of(rewards=avocado_rewards(), rows=keypoint_rows)
+    assert capfd.readouterr().err.count("NO JUDGE IS NAMED") == 1
+
+
+def test_nothing_is_said_where_a_judge_is_named_or_none_is_asked(
+    grpo_of, keypoint_rows, unnamed, capfd, monkeypatch
+):
+    for rewards in ([LengthReward()], [ChecklistReward(LexicalJudge())], avocado_rewards(LexicalJudge())):
+        grpo_of(rewards=rewards, rows=keypoint_rows)
+    monkeypatch.setenv("VIDALIGN_JUDGE", "lexical")
+    grpo_of(rewards=avocado_rewards(), rows=keypoint_rows)
+    assert "NO JUDGE" not in capfd.readouterr().err
+
+
+def test_a_wrong_setting_of_the_environments_judge_stops_before_the_model_is_loaded(grpo_of, monkeypatch):
+    monkeypatch.setenv("VIDALIGN_JUDGE__DIALOGUE__MAX_DOLLAR", "3")
+    with pytest.raises(ValueError, match="VIDALIGN_JUDGE__DIALOGUE__MAX_DOLLAR"):
+        grpo_of(rewards=DialogueReward(), model=None)
+
+
+def test_what_several_judges_cost_is_logged_by_task(judged, grpo_of, keypoint_rows):
+    """TRL takes the mean of what functions log under one name, so no name may be that of two judges."""
+
+    def behave(number, body):
+        answer = all_true(body) if "keypoints" in data_of(body) else '{"turns": []}'
+        return completion(answer, usage=(100, 0))
+
+    checklist, _ = judged(behave, price=(1.0, 0.0))
+    other, _ = judged(behave, price=(10.0, 0.0))
+    rows = [{**row, "dialogue": []} for row in keypoint_rows]
+    trainer = grpo_of(rewards=[checklist, DialogueReward(other.judge)], rows=rows, max_steps=1)
+    trainer.train()
+    logged = trainer.state.log_history[0]
+    for task, ledger, price in (
+        ("checklist", checklist.judge.ledger, 1e-4),
+        ("dialogue", other.judge.ledger, 1e-3),
+    ):
+        assert logged[f"judge/{task}/calls"] == ledger.calls > 0
+        assert logged[f"judge/{task}/dollars"] == pytest.approx(ledger.calls * price)
+    assert "judge/calls" not in logged and "judge/speakers/calls" not in logged

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vidalign.judge.lexical import LexicalJudge
     from vidalign.judge.media import Medium
     from vidalign.judge.question import Answer, Judge, Question, Unusable
+    from vidalign.judge.task_judges import TaskJudges
 
 _MODULE_OF = {
     "Answer": "question",
@@ -28,6 +29,7 @@ _MODULE_OF = {
     "LexicalJudge": "lexical",
     "Medium": "media",
     "Question": "question",
+    "TaskJudges": "task_judges",
     "Unusable": "question",
     "default_judge": "environment",
     "judge_from_env": "environment",
@@ -45,6 +47,7 @@ __all__ = [
     "LexicalJudge",
     "Medium",
     "Question",
+    "TaskJudges",
     "Unusable",
     "default_judge",
     "judge_from_env",

@@ -100,17 +100,16 @@ class Asking:
                 self.stopped = None
 
     async def _ask(self, question: Question[T]) -> Answer[T]:
-        self.ledger.asked += 1
+        self.ledger.book(question.task, asked=1)
         key, shown = await self._key(question)
         if (stored := self._stored(question, key)) is not None:
-            self.ledger.cache_hits += 1
-            self.ledger.answered += 1
+            self.ledger.book(question.task, cache_hits=1, answered=1)
             return Answer(question.read(stored))
         try:
             value = question.read(await self._fetched(question, key, shown))
         except (Unusable, RequestFailed) as error:
             return self._unscored(question, error)
-        self.ledger.answered += 1
+        self.ledger.book(question.task, answered=1)
         self.lost = 0
         return Answer(value)
 
@@ -118,7 +117,7 @@ class Asking:
         """`_fetch`, once for all who ask the same at the same time."""
         place = (self.folder or str(id(self)), key)
         while (fetch := _under_way.get(place)) is not None:
-            self.ledger.shared += 1
+            self.ledger.book(question.task, shared=1)
             try:
                 if (answer := await fetch.answer()) is not None:
                     return answer
@@ -126,7 +125,7 @@ class Asking:
                 # Another judge's server, key and budget are not this one's.
                 if fetch.owner is self:
                     raise
-            self.ledger.shared -= 1
+            self.ledger.book(question.task, shared=-1)
             _end(place, fetch)  # it may have ended in this round of the loop, whose callbacks come later
         fetch = _under_way[place] = _Fetch(self)
         fetch.task = asyncio.ensure_future(self._fetch(question, key, shown, fetch.wanted))
@@ -140,7 +139,7 @@ class Asking:
         judge = self.judge
         shown: tuple[str, ...] = ()
         if question.media:
-            sees = await judge.senses()
+            sees = await judge.senses(question.task)
             shown = tuple(media.shown(medium, sees) or "" for medium in question.media)
         # In a thread, since a video can take seconds to read.
         seen = [
@@ -184,7 +183,7 @@ class Asking:
                 waited = await stack.enter_async_context(self.cache.claim(key))
                 # Another process asked in the meantime.
                 if waited and (stored := self._stored(question, key)) is not None:
-                    self.ledger.cache_hits += 1
+                    self.ledger.book(question.task, cache_hits=1)
                     return stored
             messages = question.messages(await self._parts(question) if any(shown) else ())
             answer = await self._usable(question, messages, wanted)
@@ -193,7 +192,7 @@ class Asking:
             return answer
 
     async def _parts(self, question: Question[Any]) -> list[dict[str, Any]]:
-        sees, as_file = await self.judge.senses(), await self.sending.takes_files()
+        sees, as_file = await self.judge.senses(question.task), await self.sending.takes_files()
 
         def build() -> list[dict[str, Any]]:
             return [part for medium in question.media for part in media.parts(medium, sees, as_file=as_file)]
@@ -220,11 +219,11 @@ class Asking:
                 if not left or error.reason in _FINAL:
                     raise
                 left -= 1
-                self.ledger.retries[error.reason] += 1
+                self.ledger.book(question.task, retried=error.reason)
 
     def _unscored(self, question: Question[Any], error: Unusable | RequestFailed) -> Answer[Any]:
         self.lost += 1
-        self.ledger.unscored[error.reason] += 1
+        self.ledger.book(question.task, unscored=error.reason)
         count = self.ledger.unscored[error.reason]
         message = redact(str(error))[:500]
         # Aloud the first, the tenth, the hundredth ...: a log that fills hides the training.

@@ -159,7 +159,11 @@ class LLMJudge(Judge):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
-    async def senses(self) -> frozenset[str]:
+    @property
+    def name(self) -> str:
+        return self.model
+
+    async def senses(self, task: str) -> frozenset[str]:
         if self.sees is not None:
             return frozenset(self.sees)
         if self.api_base is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -28,6 +29,7 @@ class Ledger:
     answered: questions with a value. unscored: the others, by reason. retries: by reason.
     input_tokens, output_tokens: as the providers report them. dollars: as litellm or `price` has it.
     unpriced: answered requests of which no price is known.
+    tasks: the same by task, as far as the judge books it so.
     """
 
     asked: int = 0
@@ -41,13 +43,44 @@ class Ledger:
     unpriced: int = 0
     unscored: Counter[str] = field(default_factory=Counter)
     retries: Counter[str] = field(default_factory=Counter)
+    tasks: dict[str, Ledger] = field(default_factory=dict)
+
+    def book(
+        self, task: str, *, unscored: str | None = None, retried: str | None = None, **counts: float
+    ) -> None:
+        """Adds to the total and to the task's counts.
+
+        unscored, retried: reasons, once each. counts: by name of a field.
+        """
+        for ledger in (self, self.tasks.setdefault(task, Ledger())):
+            ledger.unscored.update([] if unscored is None else [unscored])
+            ledger.retries.update([] if retried is None else [retried])
+            for name, count in counts.items():
+                setattr(ledger, name, getattr(ledger, name) + count)
+
+    @classmethod
+    def sum(cls, ledgers: Iterable[Ledger]) -> Ledger:
+        """What several judges did together, in all and by task."""
+        total = cls()
+        for ledger in ledgers:
+            total._add(ledger)
+        return total
+
+    def _add(self, other: Ledger) -> None:
+        for name in _NUMBERS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.unscored.update(other.unscored)
+        self.retries.update(other.retries)
+        for task, counts in other.tasks.items():
+            self.tasks.setdefault(task, Ledger())._add(counts)
 
     def summary(self) -> dict[str, Any]:
         """All counts, as JSON."""
         return {
-            **{name: getattr(self, name) for name in self.__dataclass_fields__},
+            **{name: getattr(self, name) for name in _NUMBERS},
             "unscored": dict(self.unscored),
             "retries": dict(self.retries),
+            "tasks": {task: counts.summary() for task, counts in self.tasks.items()},
         }
 
     def __str__(self) -> str:
@@ -58,6 +91,9 @@ class Ledger:
             f"{self.unscored.total()} unscored{f' ({lost})' if lost else ''}; {self.calls} calls, "
             f"{self.input_tokens} + {self.output_tokens} tokens, {price} dollars"
         )
+
+
+_NUMBERS = [f.name for f in fields(Ledger) if f.name not in ("unscored", "retries", "tasks")]
 
 
 @dataclass

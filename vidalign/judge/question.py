@@ -90,8 +90,21 @@ class Judge:
 
     ledger: Ledger = field(default_factory=Ledger, init=False, repr=False, compare=False)
 
-    async def senses(self) -> frozenset[str]:
-        """Which media it takes: of "image", "audio", "video"."""
+    @property
+    def name(self) -> str:
+        """By which cards and messages call it: a model's name."""
+        return type(self).__name__
+
+    def of(self, task: str) -> Judge:
+        """Who answers the questions of a task: this one, unless it has a judge for each (`TaskJudges`)."""
+        return self
+
+    def parts(self) -> list[Judge]:
+        """The judges that spend, each once: this one, unless it passes questions on."""
+        return [self]
+
+    async def senses(self, task: str) -> frozenset[str]:
+        """Which media it takes with questions of a task: of "image", "audio", "video"."""
         return frozenset()
 
     async def ask(self, question: Question[T]) -> Answer[T]:

@@ -112,15 +112,15 @@ class Sending:
         form = {"name": task, "schema": schema, "strict": True}
         try:
             if not self.structured:
-                return await self._retried(body, wanted)
+                return await self._retried(body, task, wanted)
             try:
                 formed = {"response_format": {"type": "json_schema", "json_schema": form}}
-                return await self._retried({**body, **formed}, wanted)
+                return await self._retried({**body, **formed}, task, wanted)
             except RequestFailed as error:
                 if error.reason != "bad_request" or self.judge.structured:
                     raise
                 # Perhaps a server that does not know the parameter. If it is anything else, this fails too.
-                reply = await self._retried(body, wanted)
+                reply = await self._retried(body, task, wanted)
                 self.structured = False
                 return reply
         except RequestFailed as error:
@@ -138,7 +138,8 @@ class Sending:
             return [self.judge.api_key_env]
         prefix, slash, _ = self.judge.model.partition("/")
         own = self.provider or (prefix if slash and prefix.isidentifier() else "openai")
-        return [_KEY_ENV, f"{own.upper()}_API_KEY"]
+        # The judge's own key is for a server of one's own: one task's must not be sent to another task's provider.
+        return [*([] if self.judge.api_base is None else [_KEY_ENV]), f"{own.upper()}_API_KEY"]
 
     async def takes_files(self) -> bool:
         """Whether a video goes as litellm's `file` part; OpenAI-compatible servers take `video_url`."""
@@ -147,12 +148,12 @@ class Sending:
 
     # Retries
 
-    async def _retried(self, body: Mapping[str, Any], wanted: Callable[[], bool]) -> Reply:
+    async def _retried(self, body: Mapping[str, Any], task: str, wanted: Callable[[], bool]) -> Reply:
         encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace") if self.direct else None
         failures = 0
         while True:
             try:
-                return await self._attempt(body, encoded, wanted)
+                return await self._attempt(body, encoded, task, wanted)
             except RequestFailed as error:
                 if error.retry_after is not None and error.reason == "rate_limited":
                     # The limit is the account's, not this request's.
@@ -161,24 +162,24 @@ class Sending:
                 if not error.passing or failures == self.judge.max_retries or too_long:
                     raise
                 failures += 1
-                self.ledger.retries[error.reason] += 1
+                self.ledger.book(task, retried=error.reason)
                 wait = backoff(failures)
                 if error.retry_after is not None:
                     wait = error.retry_after + min(wait, 1.0)
                 await asyncio.sleep(wait)
 
     async def _attempt(
-        self, body: Mapping[str, Any], encoded: bytes | None, wanted: Callable[[], bool]
+        self, body: Mapping[str, Any], encoded: bytes | None, task: str, wanted: Callable[[], bool]
     ) -> Reply:
         async with self.slots:
             worst, unpaid = await self._reserve(body), True
             try:
                 await self.pace.turn(wanted)
-                self.ledger.calls += 1
+                self.ledger.book(task, calls=1)
                 unpaid = False
                 async with asyncio.timeout(self.judge.timeout):
                     reply = await self._send(body, encoded)
-                self._book(reply, worst)
+                self._book(task, reply, worst)
             except TimeoutError:
                 self.budget.dollars += worst
                 raise RequestFailed("timeout", f"no answer in {self.judge.timeout} s", sent=True) from None
@@ -191,8 +192,7 @@ class Sending:
                 self.budget.under_way -= 1
                 self.budget.reserved -= worst
                 self.settled.set()
-        # Who waits for the slot sends first; what is done with the answer can wait.
-        await self.lane.turn()
+        # Up to here and on to the cache nothing is waited for: what is paid for is on disk before the next request is sent.
         return reply
 
     async def _send(self, body: Mapping[str, Any], encoded: bytes | None) -> Reply:
@@ -201,7 +201,8 @@ class Sending:
             assert judge.api_base is not None
             key = next(filter(None, map(self._key, self.key_names())), None)
             return await openai_server.complete(judge.api_base, key, encoded)
-        key = self._key(self.key_names()[0])  # litellm finds a provider's own
+        named = judge.api_key_env or (_KEY_ENV if judge.api_base is not None else None)
+        key = self._key(named) if named else None  # litellm finds a provider's own
         return await providers.complete(judge.model, judge.api_base, key, body, judge.timeout)
 
     def _key(self, name: str) -> str | None:
@@ -243,14 +244,17 @@ class Sending:
             f"raise the budget and start again, and nothing is paid for twice. {self.ledger}"
         )
 
-    def _book(self, reply: Reply, worst: float) -> None:
+    def _book(self, task: str, reply: Reply, worst: float) -> None:
         dollars = reply.dollars
         if self.price is not None and reply.input_tokens + reply.output_tokens:
             dollars = reply.input_tokens * self.price[0] + reply.output_tokens * self.price[1]
-        self.ledger.input_tokens += reply.input_tokens
-        self.ledger.output_tokens += reply.output_tokens
-        self.ledger.dollars += dollars or 0.0
-        self.ledger.unpriced += dollars is None
+        self.ledger.book(
+            task,
+            input_tokens=reply.input_tokens,
+            output_tokens=reply.output_tokens,
+            dollars=dollars or 0.0,
+            unpriced=dollars is None,
+        )
         # Of a server that does not count its tokens, the worst is believed.
         self.budget.dollars += worst if dollars is None else dollars
 

@@ -1,7 +1,8 @@
 """Rewards for TRL's GRPO, and for whoever wants the number: AVoCaDO's three (2510.10395), repetition, and their sum.
 
-The classes take a judge. The instances below them can be named by dotted path in a YAML for `trl grpo`; their judge comes
-from the environment (`VIDALIGN_JUDGE`), offline by default. Imports neither torch nor av.
+The classes take a judge. The instances below them can be named by dotted path in a YAML for `trl grpo`; their judges come
+from the environment (`VIDALIGN_JUDGE`), offline by default, or from the recipe of `VideoGRPOTrainer`. Imports neither torch nor
+av.
 """
 
 from vidalign.rewards.checklist import ChecklistReward, checklist_score

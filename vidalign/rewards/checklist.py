@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from vidalign.judge.tasks import checklist
 from vidalign.rewards.reward import Batch, JudgedReward, Score
@@ -36,6 +36,7 @@ class ChecklistReward(JudgedReward):
         JudgeError: the judge cannot answer any more.
     """
 
+    tasks: ClassVar = ("checklist",)
     __name__ = "checklist_reward"
 
     async def scores(self, batch: Batch) -> list[Score]:

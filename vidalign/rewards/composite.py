@@ -44,6 +44,9 @@ class SumReward(Reward):
         if self.weights is not None and len(self.weights) != len(self.rewards):
             raise ValueError(f"{len(self.weights)} weights for {len(self.rewards)} rewards")
 
+    def judges(self) -> dict[str, Judge]:
+        return {task: judge for reward in self.rewards for task, judge in reward.judges().items()}
+
     async def scores(self, batch: Batch) -> list[Score]:
         parts = await _all_scores(self.rewards, batch)
         for reward, scores in zip(self.rewards, parts, strict=True):
@@ -97,6 +100,9 @@ class PartReward(Reward):
     @property
     def __name__(self) -> str:
         return _name(self.together.rewards[self.index])
+
+    def judges(self) -> dict[str, Judge]:
+        return self.together.rewards[self.index].judges()
 
     async def __call__(self, prompts: Any = None, completions: Any = (), **given: Any) -> list[float | None]:
         return await self.together.values(self.index, completions, given)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from vidalign.judge.media import Medium
 from vidalign.judge.question import Judge
@@ -27,7 +28,7 @@ class Match(NamedTuple):
 
 def similarity(a: str, b: str) -> float:
     """1 - edit_distance(a, b) / max(len(a), len(b)), in [0, 1] (AVoCaDO Eq. 4), over code points, exactly as given:
-    `DialogueReward` strips case and punctuation before. Two empty strings are equal: 1."""
+    `DialogueReward` strips case and punctuation before, unless told otherwise. Two empty strings are equal: 1."""
     from rapidfuzz.distance import Levenshtein
 
     longest = max(len(a), len(b))
@@ -158,14 +159,18 @@ class DialogueReward(JudgedReward):
     `dialogue` is a list of {"speaker", "content"} a row; [] there: nothing is said, so that a caption without dialogue gets
     1 and one with 0. None: does not apply.
 
-    Contents are compared by their words: NFKC, case folded, apostrophes dropped, all other punctuation a space. A unit
-    without a letter or digit is none.
+    A deviation from Eq. 4, which compares the strings: by default contents are compared by their words (NFKC, case folded,
+    apostrophes dropped, all other punctuation a space), so that neither a judge's punctuation nor a caption's costs
+    similarity. `normalise=False` is Eq. 4 as it stands. In both, a unit without a letter or digit is none.
 
     Args:
         judge: default the environment's (`VIDALIGN_JUDGE`).
         threshold: gamma, the least similarity of a pair.
-        media_root: folder that relative paths in `videos` start from; default the current one.
-        media_allow: further folders that they may lead into.
+        normalise: compares contents by their words; False compares them as they are.
+        media_root: folder that relative paths in `videos` start from; default the trainer's, which `VideoGRPOTrainer` passes
+            on, else that of `VIDALIGN_MEDIA_ROOT`, else the current one.
+        media_allow: further folders that they may lead into, beside the trainer's; `VIDALIGN_MEDIA_ALLOW` names them likewise,
+            with `:` between them (as in PATH). With a `media_root` of its own, only these.
 
     Raises:
         ValueError: at the call, no `dialogue` column, a row of it that is no dialogue, or a video that is not there.
@@ -173,8 +178,10 @@ class DialogueReward(JudgedReward):
     """
 
     threshold: float = 0.6
+    normalise: bool = True
     media_root: str | None = None
     media_allow: tuple[str, ...] = ()
+    tasks: ClassVar = ("dialogue", "speakers")
     __name__ = "dialogue_reward"
 
     def __post_init__(self) -> None:
@@ -184,7 +191,7 @@ class DialogueReward(JudgedReward):
     async def scores(self, batch: Batch) -> list[Score]:
         judge = self.asked()
         rows = [turns_of(row, i) for i, row in enumerate(batch.column("dialogue", self.__name__))]
-        media = self._media(batch, rows) if await judge.senses() else [()] * len(rows)
+        media = self._media(batch, rows) if await judge.senses("speakers") else [()] * len(rows)
         jobs = [self._one(judge, *job) for job in zip(batch.texts, rows, media, strict=True)]
         # All of them end before the first error is raised: what was paid for is then in the cache.
         results = await asyncio.gather(*jobs, return_exceptions=True)
@@ -210,7 +217,8 @@ class DialogueReward(JudgedReward):
             if answer.value is None:
                 return _Scored(Score(reason=answer.reason))
             generated = [turn for turn in answer.value if plain(turn.content)]
-        contents = [[plain(turn.content) for turn in turns] for turns in (generated, reference)]
+        form = plain if self.normalise else str
+        contents = [[form(turn.content) for turn in turns] for turns in (generated, reference)]
         matches = align_dialogue(*contents, threshold=self.threshold)
         same: list[bool] = []
         if matches:
@@ -229,7 +237,7 @@ class DialogueReward(JudgedReward):
         )
 
     def _media(self, batch: Batch, rows: Sequence[list[Turn] | None]) -> list[tuple[Medium, ...]]:
-        folder = MediaFolder(self.media_root, self.media_allow)
+        folder = self._folder(batch.media_folder)
         found: list[tuple[Medium, ...]] = []
         for index, reference in enumerate(rows):
             row = {name: batch.columns[name][index] for name in ("video", "videos") if name in batch.columns}
@@ -239,6 +247,17 @@ class DialogueReward(JudgedReward):
                 raise ValueError(f"videos of completion {index}: {error}") from None
             found.append(tuple(Medium("video", video) for video in videos))
         return found
+
+    def _folder(self, trainers: MediaFolder | None) -> MediaFolder:
+        """By whose rules media are opened: this reward's own, the trainer's, or the environment's."""
+        if self.media_root is not None:
+            return MediaFolder(self.media_root, self.media_allow)
+        if trainers is None:
+            allowed = os.environ.get("VIDALIGN_MEDIA_ALLOW", "").split(os.pathsep)
+            trainers = MediaFolder(
+                os.environ.get("VIDALIGN_MEDIA_ROOT") or None, tuple(filter(None, allowed))
+            )
+        return MediaFolder(trainers.root, (*trainers.allow, *self.media_allow))
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from vidalign.judge.question import Judge
-from vidalign.rows import text_of
+from vidalign.rows import MediaFolder, text_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Batch:
 
     texts: what the model said. ids: its tokens, or None. columns: the data set's other columns.
     log_metric(name, value), log_extra(column, values): TRL's, or nothing.
+    media_folder: where the trainer found the media that the model was shown; None if it does not say.
     """
 
     texts: list[str]
@@ -32,6 +33,7 @@ class Batch:
     columns: Mapping[str, Sequence[Any]]
     log_metric: Callable[[str, float], None]
     log_extra: Callable[[str, list[Any]], None]
+    media_folder: MediaFolder | None = None
 
     def column(self, name: str, reward: str) -> Sequence[Any]:
         """Raises ValueError where the data set does not have it."""
@@ -65,15 +67,17 @@ def batch_of(
     completion_ids: Sequence[Sequence[int]] | None = None,
     log_metric: Callable[[str, float], None] | None = None,
     log_extra: Callable[[str, list[Any]], None] | None = None,
+    media_folder: MediaFolder | None = None,
     **columns: Any,
 ) -> Batch:
-    """TRL's arguments of a reward function.
+    """TRL's arguments of a reward function, and one of `VideoGRPOTrainer`'s.
 
     Args:
         prompts: not looked at.
         completions: strings, or lists of messages.
         completion_ids: their tokens.
         log_metric, log_extra: TRL's.
+        media_folder: where `VideoGRPOTrainer` finds media; columns have their paths as the data set has them.
         **columns: the data set's columns; what has not one entry a completion is none.
     """
     return Batch(
@@ -88,6 +92,7 @@ def batch_of(
         },
         log_metric=log_metric or _nothing,
         log_extra=log_extra or _nothing,
+        media_folder=media_folder,
     )
 
 
@@ -97,6 +102,14 @@ class Reward:
 
     None is "not scored" or "does not apply", never zero. Subclasses give `__name__`, under which TRL logs it, and `scores`.
     """
+
+    def judges(self) -> dict[str, Judge]:
+        """Who answers, by task; empty for a reward that asks nobody.
+
+        Raises:
+            ValueError: the environment's settings of a judge cannot be.
+        """
+        return {}
 
     async def scores(self, batch: Batch) -> list[Score]:
         """One score a completion."""
@@ -109,9 +122,13 @@ class Reward:
 
 @dataclass
 class JudgedReward(Reward):
-    """A reward that asks a judge: the given one, or the environment's (`VIDALIGN_JUDGE`, offline by default)."""
+    """A reward that asks a judge: the given one, or the environment's (`VIDALIGN_JUDGE`, offline by default).
+
+    Class attribute: `tasks`, what it asks.
+    """
 
     judge: Judge | None = None
+    tasks: ClassVar[tuple[str, ...]] = ()
 
     def asked(self) -> Judge:
         if self.judge is not None:
@@ -121,13 +138,20 @@ class JudgedReward(Reward):
 
         return default_judge()
 
+    def judges(self) -> dict[str, Judge]:
+        judge = self.asked()
+        return {task: judge.of(task) for task in self.tasks}
+
     def log_judge(self, batch: Batch, scores: Sequence[Score], name: str) -> None:
-        """The share that stayed unscored, and what the judge has done and cost in this process so far."""
+        """The share that stayed unscored, and what each task's judge has done and cost in this process so far.
+
+        By task, and no total: TRL takes the mean of what several functions log under one name."""
         batch.log_metric(f"{name}/unscored", sum(s.reason is not None for s in scores) / max(len(scores), 1))
-        ledger = self.asked().ledger
-        for count in ("calls", "cache_hits", "dollars"):
-            batch.log_metric(f"judge/{count}", getattr(ledger, count))
-        batch.log_metric("judge/unscored", ledger.unscored.total())
+        for task, judge in self.judges().items():
+            if (counts := judge.ledger.tasks.get(task)) is not None:
+                for count in ("calls", "cache_hits", "dollars"):
+                    batch.log_metric(f"judge/{task}/{count}", getattr(counts, count))
+                batch.log_metric(f"judge/{task}/unscored", counts.unscored.total())
 
 
 def _nothing(name: str, value: Any) -> None:

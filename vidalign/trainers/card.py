@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+from vidalign.provenance import versions
+from vidalign.trainers.online.rewarding import judges_asked
 
 HEADING = "## How it was trained"
 PACKAGES = ("vidalign", "trl", "transformers", "torch", "accelerate", "peft", "datasets", "av")
@@ -20,6 +22,7 @@ def append_details(path: str, trainer: Any) -> None:
         ("recipe", args.recipe),
         ("loss", getattr(args, "loss_type", None)),
         ("rewards", _rewards(trainer)),
+        ("judges", _judges(trainer)),
         ("responses a prompt", getattr(args, "num_generations", None)),
         ("model family", trainer._family.name if trainer._family else None),
         (
@@ -30,6 +33,7 @@ def append_details(path: str, trainer: Any) -> None:
         ("most frames a video", args.video_max_frames),
         ("most pixels a frame", args.video_max_pixels),
         ("most pixels a video", args.video_total_pixels),
+        ("most tokens a video", args.video_total_tokens),
         ("most seconds a video", args.max_video_seconds),
         ("sound of videos", _sound(args)),
         ("frozen", ", ".join(args.freeze) or None),
@@ -41,7 +45,7 @@ def append_details(path: str, trainer: Any) -> None:
         ),
         ("steps", trainer.state.global_step),
         ("seed", args.seed),
-        ("versions", ", ".join(f"{name} {version_of(name)}" for name in PACKAGES)),
+        ("versions", versions(PACKAGES)),
     ]
     if not trainer._has_media:
         rows = [row for row in rows if not row[0].startswith(("frames", "most ", "sound"))]
@@ -58,15 +62,12 @@ def _rewards(trainer: Any) -> str | None:
     return " + ".join(f"{weight:g} x {name}" for name, weight in zip(names, weights, strict=True)) or None
 
 
+def _judges(trainer: Any) -> str | None:
+    names = {task: judge.name for task, judge in judges_asked(getattr(trainer, "reward_funcs", [])).items()}
+    return "; ".join(f"{task}: {name}" for task, name in names.items()) or None
+
+
 def _sound(args: Any) -> str | None:
     if not args.use_audio_in_video:
         return None
     return "with their frames" + ("; silence where there is none" if args.missing_audio == "silence" else "")
-
-
-def version_of(name: str) -> str:
-    """Of an installed distribution."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "(not installed)"

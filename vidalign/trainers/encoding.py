@@ -25,6 +25,8 @@ from vidalign.video import NoAudioStream, Video, read_audio, read_video
 class VideoSampling:
     """Which frames of a video, how large (see `vidalign.video.read_video`), and whether its sound comes with them.
 
+    max_pixels: of a frame. total_pixels: summed over the frames of a video.
+    total_tokens: of a video, as the family counts them: its frames are shrunk alike until they fit, none is left out.
     use_audio_in_video: the whole track on the clock of the frames: silence where it is shorter than the video, and the rest
         where it is longer (see `vidalign.video.read_audio`).
     missing_audio: of a video without a track, "error", or "silence" of the video's length.
@@ -35,6 +37,7 @@ class VideoSampling:
     max_frames: int | None = None
     max_pixels: int | None = None
     total_pixels: int | None = None
+    total_tokens: int | None = None
     use_audio_in_video: bool = False
     missing_audio: str = "error"
 
@@ -48,7 +51,7 @@ class DecodedPrompt:
     soundtracks: float32 [N] at `Family.audio_rate` for each video, or none at all without their sound.
     audios: float32 [N] for each audio placeholder.
     images: PIL images in RGB, or the arrays that the row holds.
-    max_pixels: most pixels of a frame, by the budget of the longest video; None for the processor's own.
+    max_pixels: most pixels of a frame of each video; None for the processor's own.
     """
 
     text: str
@@ -56,7 +59,7 @@ class DecodedPrompt:
     soundtracks: list[np.ndarray]
     audios: list[np.ndarray]
     images: list[Any]
-    max_pixels: int | None
+    max_pixels: tuple[int, ...] | None
 
 
 @dataclass
@@ -107,7 +110,8 @@ class RowEncoder:
         media_token_ids: ids that no completion may contain.
 
     Raises:
-        ValueError: the sampling asks for sound, and the family does not hear.
+        ValueError: the sampling asks for sound, and the family does not hear; or it bounds the tokens of a video, and
+            the family's frames have a fixed number of them.
     """
 
     def __init__(
@@ -126,6 +130,7 @@ class RowEncoder:
         self.sampling = sampling or VideoSampling()
         if self.sampling.use_audio_in_video and family is not None:
             refuse_deaf(family, "use_audio_in_video=True asks for the videos' sound")
+        self._refuse_fixed_frames()
         self.folder = folder or MediaFolder()
         self.media_token_ids = media_token_ids
         self.keeps_decoded = False
@@ -250,17 +255,14 @@ class RowEncoder:
             refuse_deaf(self.family, "the row has audios")
         videos = [self._video(source) for source in media.videos]
         heard = list(zip(media.videos, videos, strict=True)) if self.sampling.use_audio_in_video else []
-        budget = self.sampling.max_pixels
-        if self.sampling.total_pixels is not None and videos:
-            longest = max(len(video.frames) for video in videos)
-            budget = min(budget or self.sampling.total_pixels, self.sampling.total_pixels // longest)
+        budgets = [self._frame_budget(len(video.frames)) for video in videos]
         return DecodedPrompt(
             text,
             videos,
             [self._soundtrack(*pair) for pair in heard],
             [self._audio(source) for source in media.audios],
             [read_image(source) for source in media.images],
-            budget,
+            tuple(budget for budget in budgets if budget is not None) or None,
         )
 
     def _video(self, source: str | bytes) -> Video:
@@ -270,9 +272,8 @@ class RowEncoder:
             fps=self.sampling.fps,
             num_frames=self.sampling.num_frames,
             max_frames=self.sampling.max_frames,
-            max_pixels=self.sampling.max_pixels,
-            total_pixels=self.sampling.total_pixels,
-            multiple=self.family.frame_multiple if self._has_budget() else 1,
+            max_pixels=self._frame_budget,
+            multiple=self._span()[1] if self._has_budget() else 1,
         )
 
     def _audio(self, source: str | bytes) -> np.ndarray:
@@ -300,8 +301,46 @@ class RowEncoder:
             **sound,
         )
 
+    def _refuse_fixed_frames(self) -> None:
+        family = self.family
+        if self.sampling.total_tokens is None or family is None or not family.vision_tower:
+            return
+        if family.video_token_span is None:
+            raise ValueError(
+                f"total_tokens={self.sampling.total_tokens} (video_total_tokens) bounds the tokens of a video by smaller "
+                f"frames, but a frame of {family.name} has as many tokens at any size. Bound the number of frames "
+                "instead: video_num_frames, or video_max_frames."
+            )
+
+    def _span(self) -> tuple[int, int]:
+        """(frames, side in pixels) of a token's block of video; (1, 1) where frames have a fixed number of tokens."""
+        assert self.family is not None
+        span = self.family.video_token_span
+        return span(self.processor) if span is not None else (1, 1)
+
+    def _frame_budget(self, frames: int) -> int | None:
+        """Most pixels of each of so many frames of one video; None for any."""
+        sampling = self.sampling
+        limits = [sampling.max_pixels]
+        if sampling.total_pixels is not None:
+            limits.append(sampling.total_pixels // frames)
+        if sampling.total_tokens is not None:
+            together, side = self._span()
+            steps = -(-frames // together)  # the last frame stands for those that the last step lacks
+            if sampling.total_tokens < steps:
+                raise ValueError(
+                    f"total_tokens={sampling.total_tokens} (video_total_tokens) is below the {steps} tokens that "
+                    f"{frames} frames have at the smallest size. Raise it, or take fewer frames (video_fps, "
+                    "video_max_frames)."
+                )
+            limits.append(sampling.total_tokens // steps * side**2)
+        return min((limit for limit in limits if limit is not None), default=None)
+
     def _has_budget(self) -> bool:
-        return self.sampling.max_pixels is not None or self.sampling.total_pixels is not None
+        sampling = self.sampling
+        return any(
+            limit is not None for limit in (sampling.max_pixels, sampling.total_pixels, sampling.total_tokens)
+        )
 
     def _remember(self, key: str, prompt: EncodedPrompt) -> None:
         size = _bytes(prompt)

@@ -13,8 +13,8 @@ from accelerate.utils import broadcast_object_list
 from datasets import is_caching_enabled
 from datasets.fingerprint import Hasher, get_temporary_cache_files_directory
 
+from vidalign.provenance import versions
 from vidalign.rows import MediaFolder
-from vidalign.trainers.card import version_of
 from vidalign.trainers.keys import COLUMNS, KINDS, content_key, sources
 
 # Of what a log-prob depends on, TRL's own key has the rows and the model's tensors alone.
@@ -61,7 +61,7 @@ def reference_fingerprint(
     """
     hasher = Hasher()
     hasher.update(dataset._fingerprint)
-    hasher.update([(name, version_of(name)) for name in _LIBRARIES])
+    hasher.update(versions(_LIBRARIES))
     hasher.update([(name, getattr(args, name, None)) for name in _SETTINGS])
     hasher.update(
         (precision, str(reference.dtype), _attention(reference.config), _settings(reference.config))

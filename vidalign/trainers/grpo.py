@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from trl import GRPOConfig, GRPOTrainer
 
+from vidalign.judge.environment import notice_unnamed
 from vidalign.prefix import HeldMedia, generate
 from vidalign.trainers import _trl
 from vidalign.trainers.base import VideoTrainer, each, has_media, refuse_unseen
@@ -22,7 +23,7 @@ from vidalign.trainers.online.micro_batches import (
     same_prompts,
     shuffled_groups,
 )
-from vidalign.trainers.online.rewarding import Rewarding
+from vidalign.trainers.online.rewarding import Rewarding, judges_asked
 from vidalign.trainers.online.rollouts import IMAGES_SEEN, Rollout, as_seen, distinct_prompts, encode_rollout
 from vidalign.trainers.online.scoring import score
 from vidalign.trainers.online.sharded import whole_root
@@ -47,7 +48,9 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
     sampled. Awaitable reward functions, such as all of `vidalign.rewards`, run while the completions are scored; if one
     raises, training stops with a checkpoint.
 
-    Rows: `prompt`, `videos` (paths), and any columns for the reward functions, e.g. `keypoints` and `dialogue`.
+    Rows: `prompt`, `videos` (paths), and any columns for the reward functions, e.g. `keypoints` and `dialogue`. Beside TRL's
+    arguments, reward functions get `media_folder`, a `vidalign.rows.MediaFolder`: its `locate` takes an entry of `videos`, which
+    reach them as the dataset has them, to the file that the trainer read.
     Arguments as TRL's `GRPOTrainer`; `peft_config` may be `vidalign.lora_preset()`.
 
     Source: Shao et al. 2024 (GRPO); AVoCaDO, Eq. 1 and 2.
@@ -81,6 +84,9 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         self._saved_step: int | None = None
         if train_dataset is not None and not has_media(train_dataset):
             each(eval_dataset, refuse_unseen)
+        # Here: wrong settings stop before the model is loaded.
+        for task, judge in judges_asked(reward_funcs).items():
+            notice_unnamed(judge, [task])
         parent_init = super().__init__
 
         def init(*, data_collator: Any, **given: Any) -> None:
@@ -287,6 +293,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
             "trainer_state": self.state,
             "log_extra": self._log_completion_extra,
             "log_metric": self._log_metric,
+            "media_folder": self._folder,
         }
         if self.environments is not None:
             given["environments"] = self.environments
@@ -425,7 +432,9 @@ def main() -> None:
         VideoGRPOConfig,
         "grpo",
         script_class=RewardArguments,
-        options=lambda script: {"reward_funcs": reward_functions(script.reward_funcs)},
+        options=lambda script: {
+            "reward_funcs": reward_functions(script.reward_funcs, script.reward_settings, script.judges)
+        },
     )
 
 

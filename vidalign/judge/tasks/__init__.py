@@ -1,1 +1,26 @@
-"""What judges are asked here: one task a file, each a function that returns a `Question`."""
+"""What judges are asked: a module a task, each with the question, the answer's schema and its reading."""
+
+TASKS = (
+    "checklist",
+    "dialogue",
+    "speakers",
+    "keypoints",
+    "degrade",
+    "choices",
+    "yes_no",
+    "recaption",
+    "improve",
+    "compare",
+    "claims",
+    "claim_check",
+)
+"""`Question.task` of each: by these names judges are named apart."""
+
+
+def tasks_of(text: str) -> tuple[str, ...]:
+    """Tasks with commas between them, in the order of the alphabet. Raises ValueError for one that is none."""
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in TASKS:
+            raise ValueError(f"{name!r} is no task of a judge; known are {', '.join(TASKS)}")
+    return tuple(sorted(set(names)))

@@ -11,10 +11,27 @@ from typing import Any
 
 from torch import nn
 
+from vidalign.judge.question import Judge
+from vidalign.rewards.reward import Reward
 from vidalign.trainers._trl import is_async_callable
 
 Outcome = list[float | None] | Exception | None
 """What a reward function returned or raised; None for a reward model, which the trainer runs itself."""
+
+
+def judges_asked(functions: Any) -> dict[str, Judge]:
+    """Who answers the rewards' questions, by task. functions: TRL's `reward_funcs`, one or several.
+
+    Raises:
+        ValueError: the environment's settings of a judge cannot be.
+    """
+    rewards = functions if isinstance(functions, list) else [functions]
+    return {
+        task: judge
+        for reward in rewards
+        if isinstance(reward, Reward)
+        for task, judge in reward.judges().items()
+    }
 
 
 class Rewarding:
