@@ -33,10 +33,11 @@ async def reward(completion_ids, trainer_state, **_):
 
 
 settings = json.loads(sys.argv[1])
+resume = settings.pop("resume", None)
 trainer = Fixed(
     model=settings.pop("model"),
     reward_funcs=reward,
     train_dataset=load_dataset("json", data_files=settings.pop("data"), split="train"),
     args=VideoGRPOConfig(**settings, use_cpu=True, bf16=False, report_to=[], logging_steps=1),
 )
-trainer.train()
+trainer.train(resume_from_checkpoint=resume)

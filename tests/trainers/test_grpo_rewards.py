@@ -133,10 +133,11 @@ def test_a_judge_that_fails_for_good_stops_training_with_a_checkpoint(
     assert [entry["step"] for entry in again.state.log_history if "reward" in entry] == [1, 2, 3]
 
 
-def test_resuming_after_a_failure_is_as_if_it_had_not_failed(grpo_of, online_rows, tmp_path):
+@pytest.mark.parametrize("step", [0, 2, 3, 4])  # three steps an epoch
+def test_resuming_after_a_failure_is_as_if_it_had_not_failed(step, grpo_of, online_rows, tmp_path):
     def reward_of(failing):
         def reward(completion_ids, trainer_state, **_):
-            if failing and trainer_state.global_step == 2:
+            if failing and trainer_state.global_step == step:
                 raise ConnectionError("the judge is gone")
             return [sum(ids) % 7 / 7 for ids in completion_ids]
 
@@ -145,14 +146,14 @@ def test_resuming_after_a_failure_is_as_if_it_had_not_failed(grpo_of, online_row
     def losses(trainer):
         return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
-    settings = {"rows": online_rows(6), "max_steps": 4}
+    settings = {"rows": online_rows(6), "max_steps": step + 2}
     whole = grpo_of(rewards=reward_of(False), output_dir=str(tmp_path / "whole"), **settings)
     whole.train()
     broken = grpo_of(rewards=reward_of(True), output_dir=str(tmp_path / "broken"), **settings)
     with pytest.raises(ConnectionError, match="gone"):
         broken.train()
     resumed = grpo_of(rewards=reward_of(False), output_dir=str(tmp_path / "broken"), **settings)
-    resumed.train(resume_from_checkpoint=str(tmp_path / "broken" / "checkpoint-2"))
+    resumed.train(resume_from_checkpoint=str(tmp_path / "broken" / f"checkpoint-{step}"))
     assert losses(resumed) == pytest.approx(losses(whole), abs=1e-6)
     for one, other in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)

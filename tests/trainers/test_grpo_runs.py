@@ -105,6 +105,64 @@ def test_resuming_gives_the_uninterrupted_run(settings, grpo_of, online_rows, tm
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("step", "media", "settings"),
+    [
+        pytest.param(3, True, {}, id="between the first and the second epoch"),
+        pytest.param(4, False, {}, id="in the second, text"),
+        pytest.param(8, True, {}, id="in the third"),
+        pytest.param(6, True, {"gradient_accumulation_steps": 2, "num_iterations": 2}, id="after whole rounds"),
+        pytest.param(4, True, {"dataloader_num_workers": 1}, id="with a worker"),
+    ],
+)  # fmt: skip
+def test_resuming_in_a_later_epoch_draws_the_same_prompts(
+    step, media, settings, grpo_of, online_rows, tmp_path
+):
+    """Six prompts in rounds of two (three steps an epoch), or twelve in rounds of four (six steps)."""
+    seen = {}
+
+    def run(name, resume=None):
+        drawn = seen[name] = []
+
+        def reward(prompts, completion_ids, trainer_state, **_):
+            drawn.append((trainer_state.global_step, [str(p) for p in prompts], completion_ids))
+            return [sum(ids) % 7 / 7 for ids in completion_ids]
+
+        rows = online_rows(12 if settings.get("num_iterations") else 6, media=media)
+        trainer = grpo_of(
+            rows=rows,
+            model="qwen2_5_vl" if media else "qwen2",
+            rewards=reward,
+            max_steps=step + 2,
+            save_strategy="steps",
+            save_steps=step,
+            output_dir=str(tmp_path / "run"),
+            **settings,
+        )
+        trainer.train(resume_from_checkpoint=resume)
+        return trainer
+
+    whole = run("whole")
+    resumed = run("resumed", str(tmp_path / "run" / f"checkpoint-{step}"))
+    assert seen["resumed"] == [entry for entry in seen["whole"] if entry[0] >= step] != []
+    for one, other in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
+
+
+@pytest.mark.slow
+def test_two_processes_resume_in_the_second_epoch(settings_of):
+    """Eight prompts, two a step: four steps an epoch."""
+    whole = settings_of(2, 4, max_steps=7, save_steps=1)
+    again = {**whole, "resume": str(Path(whole["output_dir"], "checkpoint-6"))}
+    losses = []
+    for settings in (whole, again):
+        done = launch(settings, 2)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+        state = json.loads(Path(whole["output_dir"], "checkpoint-7", "trainer_state.json").read_text())
+        losses.append([(e["loss"], e["reward"], e["kl"]) for e in state["log_history"] if "loss" in e][-1])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+
+
 def test_a_saved_policy_loads_with_plain_transformers(grpo_of, tmp_path):
     trainer = grpo_of(max_steps=1)
     trainer.train()

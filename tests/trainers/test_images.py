@@ -125,6 +125,8 @@ def test_a_column_of_datasets_opens_nothing_by_itself(trainer_of, image_rows, pi
         streamed = trainer_of("synpo", rows=rows.to_iterable_dataset(), media_root=str(folder), max_steps=1)
         with pytest.raises(ValueError, match=message):
             streamed.train()
+        with pytest.raises(ValueError, match=message):
+            streamed.evaluate(rows.to_iterable_dataset())
     rows = Dataset.from_list(image_rows(str(tmp_path / "elsewhere.png")))
     assert (
         len(trainer_of("synpo", rows=rows, media_root=str(folder), media_allow=[str(tmp_path)]).train_dataset)

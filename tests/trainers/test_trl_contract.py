@@ -7,10 +7,11 @@ import inspect
 import pytest
 import torch
 import trl
+from transformers import Trainer
 from trl import DPOTrainer, GRPOTrainer, SFTTrainer
 from trl.generation.vllm_generation import VLLMGeneration
 from trl.trainer import dpo_trainer, grpo_trainer, sft_trainer, utils
-from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
+from trl.trainer.utils import FusedCausalLMOutput, RepeatSampler, add_fused_lm_head
 
 OVERRIDDEN = {
     "DPOTrainer._compute_loss": (DPOTrainer._compute_loss, "5e58a1699e0d76cd"),
@@ -43,6 +44,10 @@ OVERRIDDEN = {
         inspect.unwrap(GRPOTrainer._get_per_token_logps_and_entropies),
         "ea73c3909275851d",
     ),
+    "GRPOTrainer._get_train_sampler": (inspect.unwrap(GRPOTrainer._get_train_sampler), "36497afb4d311dc9"),
+    "RepeatSampler.__iter__": (RepeatSampler.__iter__, "d80412d80424bd64"),
+    "Trainer._run_epoch": (Trainer._run_epoch, "31aff00f34c302a2"),
+    "Trainer._get_dataloader": (Trainer._get_dataloader, "d1296dbd4dcb6a20"),
     "VLLMGeneration.generate": (VLLMGeneration.generate, "2d2ac2be5b1309c4"),
     "add_fused_lm_head": (add_fused_lm_head, "422d009f04b66659"),
 }

@@ -13,15 +13,31 @@ Media = dict[str, torch.Tensor]
 
 
 @dataclass
+class GivenVideo:
+    """A video as a processor was given it.
+
+    frames: uint8 [T, H, W, 3].
+    metadata: fields of transformers' `VideoMetadata`, from which the processor reads the times; `frames_indices` [T].
+    resized: whether the frames have their final size, and the processor was told so.
+    """
+
+    frames: Any
+    metadata: dict[str, Any]
+    resized: bool
+
+
+@dataclass
 class EncodedPrompt:
     """A prompt as the model reads it.
 
     input_ids: token ids, media placeholders already expanded to one token per feature. No padding.
     media: tensors of its media; each has one leading dimension that `Family.merge` concatenates over prompts.
+    videos: what the processor made them from, for whoever runs a processor of its own on them.
     """
 
     input_ids: list[int]
     media: Media = field(default_factory=dict)
+    videos: list[GivenVideo] = field(default_factory=list)
 
 
 class DecodedVideo(Protocol):

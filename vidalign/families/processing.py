@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 
-from vidalign.families.family import DecodedVideo, EncodedPrompt
+from vidalign.families.family import DecodedVideo, EncodedPrompt, GivenVideo
 
 NOT_MEDIA = ("input_ids", "attention_mask", "mm_token_type_ids", "video_metadata")
 
@@ -57,7 +59,17 @@ def call_processor(
             tower = processor.video_processor
             given["videos"] = [resized(tower, *pair) for pair in zip(videos, sides, strict=True)]
             given["videos_kwargs"] |= {"do_resize": False, "input_data_format": "channels_first"}
+    # Before the call: Qwen3-VL's processor lengthens the list of an odd clip.
+    metadata = [asdict(known) for known in videos_kwargs.get("video_metadata", ())] if videos else []
     text_kwargs = {"add_special_tokens": False, "padding": False, "truncation": False}
     batch = processor(**given, text_kwargs=text_kwargs, return_tensors="pt")
     media = {key: torch.as_tensor(value) for key, value in batch.items() if key not in NOT_MEDIA}
-    return EncodedPrompt(input_ids=batch["input_ids"][0].tolist(), media=media)
+    shown = [
+        GivenVideo(_channels_last(frames), known, resized=sides is not None)
+        for frames, known in zip(given.get("videos", ()), metadata, strict=True)
+    ]
+    return EncodedPrompt(input_ids=batch["input_ids"][0].tolist(), media=media, videos=shown)
+
+
+def _channels_last(frames: Any) -> Any:
+    return np.asarray(frames.permute(0, 2, 3, 1)) if isinstance(frames, torch.Tensor) else frames

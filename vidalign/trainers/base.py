@@ -25,6 +25,8 @@ from vidalign.trainers.encoding import RowEncoder, VideoSampling
 from vidalign.trainers.fingerprint import lay_down, reference_fingerprint
 from vidalign.trainers.look import MediaLook
 from vidalign.trainers.sound import AUDIO_COLUMNS, refuse_deaf
+from vidalign.trainers.streams import UnshardedStream, as_table
+from vidalign.trainers.undecoded import undecoded
 
 MEDIA_COLUMNS = ("video", "videos", *AUDIO_COLUMNS, "image", "images")
 IMAGES = "vidalign_images"
@@ -105,7 +107,7 @@ class VideoTrainer:
             )
             _take_over_chunks(processing_class, config)
         train_dataset = self._media_rows(train_dataset, "train")
-        eval_dataset = each(eval_dataset, self._media_rows)
+        eval_dataset = each(each(eval_dataset, as_table), self._media_rows)
         if data_collator is None:
             data_collator = self._default_collator(processing_class, config, args)
         with _trl.construction(
@@ -177,9 +179,7 @@ class VideoTrainer:
             return dataset
         streaming = isinstance(dataset, IterableDataset)
         columns = columns_of(dataset)
-        for column in MEDIA_COLUMNS:
-            if column in columns:
-                dataset = _undecoded(dataset, column)
+        dataset = undecoded(dataset)
         _refuse_senseless(self._family, columns, name)
         if "prompt" not in columns and COMPLETIONS[self._kind] and not self._own_rows:
             dataset = dataset.map(_last_turn if "messages" in columns else extract_prompt)
@@ -198,6 +198,17 @@ class VideoTrainer:
         return dataset
 
     # Overrides of TRL
+
+    def _get_dataloader(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(dataset, IterableDataset) and self.accelerator.num_processes > 1:  # type: ignore[attr-defined]
+            dataset = UnshardedStream(dataset)
+        return super()._get_dataloader(dataset, *args, **kwargs)  # type: ignore[misc]
+
+    def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> Any:
+        return super().evaluate(each(eval_dataset, as_table), *args, **kwargs)  # type: ignore[misc]
+
+    def get_test_dataloader(self, test_dataset: Any) -> Any:
+        return super().get_test_dataloader(as_table(test_dataset, "test"))  # type: ignore[misc]
 
     def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, *rest: Any) -> Any:
         if self._reads_rows:
@@ -294,27 +305,6 @@ def _last_turn(row: dict[str, Any]) -> dict[str, Any]:
     return {"prompt": row["messages"][:-1], "completion": row["messages"][-1:]}
 
 
-def _undecoded(dataset: Any, column: str) -> Any:
-    """A column of `datasets.Video`, `Audio` or `Image` gives its path instead of what `datasets` would open itself.
-
-    Raises:
-        ValueError: a column of images that are to be converted.
-    """
-    from datasets import Audio, Image, List, Video
-
-    whole = (dataset.features or {}).get(column)
-    feature = getattr(whole, "feature", whole)
-    for medium in (Video, Audio, Image):
-        if isinstance(feature, medium):
-            if getattr(feature, "mode", None) not in (None, "RGB"):
-                raise ValueError(
-                    f"the column {column} is Image(mode={feature.mode!r}), but models are given RGB; cast it to Image()"
-                )
-            plain = medium(decode=False)
-            return dataset.cast_column(column, plain if whole is feature else List(plain))
-    return dataset
-
-
 def _config_of(model: Any, args: Any, parent: str) -> tuple[Any, Callable[..., Any] | None]:
     """The config of what is trained, and what loads it in place of TRL: of a model that also speaks, its thinker alone.
 
@@ -373,6 +363,11 @@ def _refuse_shared_noise(args: Any) -> None:
 
 def _refuse_bypassing(args: Any, media: bool) -> None:
     """Settings of TRL that would be silently without effect, or wrong, here."""
+    if args.accelerator_config.dispatch_batches:
+        raise ValueError(
+            "accelerator_config.dispatch_batches=True is not supported: it cuts every tensor of a batch by its number of "
+            "rows, and media come once a prompt. Leave it unset."
+        )
     reasons = {
         "padding_free": "rows are packed without padding already",
         "packing": "rows with media cannot be packed into blocks of text",

@@ -292,7 +292,7 @@ class RowEncoder:
     def _process(self, prompt: DecodedPrompt) -> EncodedPrompt:
         assert self.family is not None
         sound = {"audios": prompt.audios, "soundtracks": prompt.soundtracks} if self.family.audio_rate else {}
-        return self.family.encode(
+        encoded = self.family.encode(
             self.processor,
             prompt.text,
             prompt.videos,
@@ -300,6 +300,7 @@ class RowEncoder:
             max_pixels=prompt.max_pixels,
             **sound,
         )
+        return encoded if self.keeps_decoded else EncodedPrompt(encoded.input_ids, encoded.media)
 
     def _refuse_fixed_frames(self) -> None:
         family = self.family

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -23,6 +22,7 @@ from vidalign.trainers.online.micro_batches import (
     same_prompts,
     shuffled_groups,
 )
+from vidalign.trainers.online.resuming import ResumableRollouts
 from vidalign.trainers.online.rewarding import Rewarding, judges_asked
 from vidalign.trainers.online.rollouts import IMAGES_SEEN, Rollout, as_seen, distinct_prompts, encode_rollout
 from vidalign.trainers.online.scoring import score
@@ -39,7 +39,7 @@ class VideoGRPOConfig(VideoFields, GRPOConfig):
     """
 
 
-class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
+class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
     """TRL's `GRPOTrainer` on rows with videos, images, audio, or text alone.
 
     A prompt's media are decoded and encoded once and held, once, for the generation batch; the prompt is read once for
@@ -81,7 +81,6 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         self._rollout: Rollout | None = None
         self._scored: tuple[torch.Tensor, HeldMedia] | None = None
         self._rewarding: Rewarding | None = None
-        self._saved_step: int | None = None
         if train_dataset is not None and not has_media(train_dataset):
             each(eval_dataset, refuse_unseen)
         # Here: wrong settings stop before the model is loaded.
@@ -158,7 +157,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
     # Generation
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        before = RandomState()
+        before = self._resumes_with or RandomState()
         self._inputs = inputs
         try:
             if not self._reads_rows:
@@ -179,7 +178,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         finally:
             if self._rewarding is not None:
                 self._rewarding.cancel()
-            self._rollout = self._scored = self._rewarding = None
+            self._rollout = self._scored = self._rewarding = self._resumes_with = None
             self._inputs = []
 
     def _encoded(self, inputs: list[dict[str, Any]]) -> Rollout:
@@ -192,6 +191,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
                 chat_template_kwargs=self.args.chat_template_kwargs or {},
                 max_length=self.args.max_length,
                 max_completion_length=self.max_completion_length,
+                request=self._request if self.use_vllm else None,
             )
         except (ValueError, OSError) as raised:
             error = raised
@@ -210,10 +210,8 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         if self._rollout is not None:
             prompts, numbers = self._rollout.prompts, self._rollout.numbers
             if self.use_vllm:
-                requests = [self._request(row) for row in self._rollout.rows]
-                asked: Any = [
-                    requests[number] for number in numbers
-                ]  # in the place of token ids, for `RolloutEngine`
+                # In the place of token ids, for `RolloutEngine`.
+                asked: Any = [self._rollout.requests[number] for number in numbers]
                 return super()._generate_single_turn(asked, None, {}, num_generations, **given)
         elif self._generates_as_trl(images, multimodal_fields):
             return super()._generate_single_turn(
@@ -267,7 +265,7 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
     def _request(self, row: EncodedRow) -> dict[str, Any]:
         assert row.decoded is not None and self._encoder is not None and self._family is not None
         text_ids = self._encoder.tokenizer(row.decoded.text, add_special_tokens=False)["input_ids"]
-        return rollout_prompt(row.decoded, row.prompt.input_ids, text_ids, self._family.audio_rate)
+        return rollout_prompt(row.decoded, row.prompt, text_ids, self._family.audio_rate)
 
     def _generate(self, prompts: list[Any]) -> tuple[Any, ...]:
         output = super()._generate(prompts)
@@ -326,47 +324,19 @@ class VideoGRPOTrainer(VideoTrainer, GRPOTrainer):
         finally:
             self.reward_funcs = functions
 
-    def _stop(self, failure: BatchFailure) -> None:
-        """Saves what has been learned, once, and raises the error itself."""
-        step = self.state.global_step
-        note = f"stopped at step {step}: {failure.what} failed"
-        if self.optimizer is not None:  # else `evaluate` was called by itself, and there is nothing to save
-            if self._saved_step != step:
-                self._save_checkpoint(self.model, trial=None)
-            folder = os.path.join(self.args.output_dir, f"checkpoint-{step}")
-            note += f". Nothing was learned from this batch; go on with resume_from_checkpoint={folder!r}"
-        if failure.error is None:
-            raise RuntimeError(f"process {failure.process}: {note}") from None
-        failure.error.add_note(note)
-        raise failure.error from None
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
-        self._saved_step = self.state.global_step
-
     # Scoring
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        if self.model.training and self._buffered_inputs is None and self._step == 0:
+            self._step = self._batches_before()
         if not self.model.training or not self._takes_groups:
             return super()._prepare_inputs(generation_batch)
-        if self._buffered_inputs is None and self._step == 0:
-            self._step = self._batches_before()
         every = self.args.steps_per_generation * self.num_iterations
         if self._step % every == 0 or self._buffered_inputs is None:
             batch = self._generate_and_score_completions(generation_batch)
             order = shuffled_groups(batch["prefix_group"])
             self._buffered_inputs = micro_batches(batch, order, self.args.steps_per_generation)
         return self._buffered_inputs[self._step % self.args.steps_per_generation]
-
-    def _batches_before(self) -> int:
-        """Micro-batches of the steps before a resumed one, which goes on inside the sampler's round of repeated prompts."""
-        accumulated, loader = self.args.gradient_accumulation_steps, self.callback_handler.train_dataloader
-        try:
-            epoch = len(loader)
-        except TypeError:  # a stream
-            return self.state.global_step * accumulated
-        epochs, steps = divmod(self.state.global_step, max(1, -(-epoch // accumulated)))
-        return epochs * epoch + steps * accumulated
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         if "media" in inputs:

@@ -9,6 +9,7 @@ import torch
 from trl.generation import vllm_generation
 
 from vidalign.families import FAMILIES
+from vidalign.families.family import EncodedPrompt
 from vidalign.trainers.online.engine import EngineMismatch, RolloutEngine, rollout_prompt
 
 
@@ -41,7 +42,8 @@ class MockEngine:
         given = {}
         if "video" in media:
             given["videos"] = [frames for frames, _ in media["video"]]
-            own = {"fps": options["fps"], "do_sample_frames": options["do_sample_frames"]}
+            own = {"do_sample_frames": options["do_sample_frames"], **options.get("videos_kwargs", {})}
+            own |= {"fps": options["fps"]} if "fps" in options else {}
             metadata = [
                 {k: v for k, v in known.items() if k != "do_sample_frames"} for _, known in media["video"]
             ]
@@ -77,8 +79,8 @@ def engine_of(monkeypatch):
 
 @pytest.fixture
 def rolling(grpo_of, sound_folder, sound_rows, engine_of):
-    def build(*media, **settings):
-        rows = [
+    def build(*media, rows=None, **settings):
+        rows = rows or [
             {k: v for k, v in row.items() if k not in ("chosen", "rejected")} for row in sound_rows(*media)
         ]
         given = {
@@ -128,6 +130,7 @@ def test_the_engine_is_given_the_frames_and_samples_that_are_scored(rolling, mon
             "do_sample_frames": False,
             "fps": 2.0,
             "use_audio_in_video": True,
+            "second_per_grid_ts": [1.0],
         }
         assert request["multi_modal_data"]["audio"][0][0].dtype == np.float32
     assert inputs["completion_ids"].shape[1] == 3
@@ -172,7 +175,29 @@ def test_sound_of_both_kinds_in_one_prompt_is_refused():
     sound = np.zeros(16000, "float32")
     decoded = SimpleNamespace(text="", videos=[video], soundtracks=[sound], audios=[sound], images=[])
     with pytest.raises(ValueError, match="both a video's sound and sound alone"):
-        rollout_prompt(decoded, [1], [1], 16000)
+        rollout_prompt(decoded, EncodedPrompt([1]), [1], 16000)
+
+
+def test_what_cannot_be_asked_of_an_engine_names_its_row_and_stops_with_a_checkpoint(rolling, tmp_path):
+    trainer, _ = rolling({"videos": ["0.mp4"], "audios": ["1.mp4"]}, max_steps=1)
+    with pytest.raises(ValueError, match="row 0 of the dataset: a prompt with both") as caught:
+        trainer.train()
+    assert "stopped at step 0: reading the media of the next batch failed" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("family", ["qwen3_vl", "qwen2_5_vl"])
+def test_videos_without_sound(family, rolling, media_folder, online_rows):
+    """Odd clips of two lengths, in the trainer's own loop; a prompt's completions are one request, several times."""
+    settings = {
+        "use_audio_in_video": False,
+        "video_fps": None,
+        "video_num_frames": 5,
+        "video_max_pixels": 3000,
+    }
+    trainer, engine = rolling(rows=online_rows(2), model=family, media_root=str(media_folder), **settings)
+    inputs = first_inputs(trainer)
+    assert len(engine.requests) == 8 and len({id(request) for request in engine.requests}) == 2
+    assert trainer.compute_loss(trainer.model, inputs).isfinite()
 
 
 def test_what_is_not_generation_goes_to_the_engine_itself():

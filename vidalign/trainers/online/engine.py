@@ -1,17 +1,21 @@
-"""Rollouts by a colocated vLLM engine, which is given the very frames and samples that the trainer scores on.
+"""Rollouts by a colocated vLLM engine, which is given the very frames, sizes, times and samples that the trainer scores on.
 
-Not run with vLLM itself, which needs a GPU: tested for its contract against a stand-in engine behind TRL's own
-`VLLMGeneration`. What may differ with a real engine (sizes, order of tokens, placement of sound)
-shows at the first rollout: the tokens that the engine has read must be the trainer's.
+The processors of vLLM 0.32 read these requests as the trainer does: token ids, pixels and seconds of Qwen2.5-VL, Qwen3-VL,
+both Omni thinkers and LLaVA-NeXT-Video (one video a prompt). It takes no videos of Video-LLaVA and PerceptionLM, and writes
+InternVL's otherwise. A whole rollout was not run with vLLM: TRL's own `VLLMGeneration` is tested with a stand-in behind it.
+What an engine reads otherwise shows at the first rollout, where it changes a token: each prompt is compared. Pixels and
+positions are not in the tokens; TRL logs how far the engine's log-probs are from the trainer's (`sampling/sampling_logp_difference`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
-from vidalign.families.sampled_clip import effective_fps, sampled_metadata
+import numpy as np
+
+from vidalign.families.family import EncodedPrompt
+from vidalign.families.sampled_clip import effective_fps
 from vidalign.trainers.encoding import DecodedPrompt
 
 
@@ -53,42 +57,67 @@ class RolloutEngine:
 
 
 def rollout_prompt(
-    decoded: DecodedPrompt, input_ids: Sequence[int], text_ids: Sequence[int], audio_rate: int | None
+    decoded: DecodedPrompt, prompt: EncodedPrompt, text_ids: Sequence[int], audio_rate: int | None
 ) -> dict[str, Any]:
-    """What `RolloutEngine` takes for one prompt.
+    """What `RolloutEngine` takes for one prompt: the frames, sizes, times and samples that the trainer's processor was given.
 
     Args:
-        decoded: frames, sound and text as the trainer's processor got them.
-        input_ids: the prompt as the trainer scores it, to compare with what the engine reads.
+        decoded: sound, images and text as the trainer's processor got them.
+        prompt: the prompt as the trainer scores it, to compare with what the engine reads, and its videos.
         text_ids: the text's tokens, one placeholder a medium, which the engine expands itself.
-        audio_rate: of the samples.
+        audio_rate: of the samples; None for a family that does not hear.
+
+    Raises:
+        ValueError: media that cannot be passed to vLLM together.
     """
-    media: dict[str, Any] = {}
-    processing: dict[str, Any] = {}
-    if decoded.videos:
-        media["video"] = [
-            (video.frames, {**asdict(sampled_metadata(video)), "do_sample_frames": False})
-            for video in decoded.videos
-        ]
-        rates = {effective_fps(video) for video in decoded.videos}
-        processing = {"do_sample_frames": False}
-        if len(rates) == 1:
-            processing["fps"] = rates.pop()
     sounds = [*decoded.soundtracks, *decoded.audios]
     if decoded.soundtracks and decoded.audios:
         raise ValueError(
             "a prompt with both a video's sound and sound alone is not passed to vLLM; leave use_vllm unset for it"
         )
+    media: dict[str, Any] = {}
+    processing: dict[str, Any] = {}
+    if prompt.videos:
+        media["video"] = [
+            (video.frames, {**_unchanging(video.metadata), "do_sample_frames": False})
+            for video in prompt.videos
+        ]
+        rates = [effective_fps(video) for video in decoded.videos]
+        processing = _video_processing(prompt, rates, hears=audio_rate is not None)
     if sounds:
         media["audio"] = [(samples, audio_rate) for samples in sounds]
     if decoded.soundtracks:
         processing["use_audio_in_video"] = True
+        # Where among the frames vLLM's Qwen2.5-Omni puts the sound.
+        seconds = prompt.media["video_second_per_grid"].tolist()
+        processing["second_per_grid_ts"] = seconds
     if decoded.images:
         media["image"] = list(decoded.images)
     request: dict[str, Any] = {"prompt_token_ids": list(text_ids)}
     if media:
         request |= {"multi_modal_data": media, "mm_processor_kwargs": processing}
-    return {"request": request, "input_ids": list(input_ids)}
+    return {"request": request, "input_ids": list(prompt.input_ids)}
+
+
+def _video_processing(prompt: EncodedPrompt, rates: Sequence[float], *, hears: bool) -> dict[str, Any]:
+    """What the engine's processor is told of all videos of a prompt. Their times it reads from their metadata, but for
+    the families that hear, which have one rate for a whole prompt."""
+    processing: dict[str, Any] = {"do_sample_frames": False}
+    if len(set(rates)) == 1:
+        processing["fps"] = rates[0]
+    elif hears:
+        raise ValueError(
+            f"its videos have {', '.join(f'{rate:g}' for rate in rates)} frames a second, and vLLM has one rate for all videos "
+            "of a prompt of a model that hears; leave use_vllm unset, or give each row one video"
+        )
+    if any(video.resized for video in prompt.videos):
+        processing["videos_kwargs"] = {"do_resize": False}
+    return processing
+
+
+def _unchanging(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """A request goes out once a completion, and is known again by its media's hash: no list that a processor lengthens."""
+    return {**metadata, "frames_indices": np.asarray(metadata["frames_indices"])}
 
 
 def forbid(generation: Any, token_ids: Collection[int]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,10 +35,11 @@ def as_seen(column: str, value: Any, folder: MediaFolder) -> Any:
 
 @dataclass
 class Rollout:
-    """A generation batch: the distinct rows, encoded, and the number of each row's own."""
+    """A generation batch: the distinct rows, encoded, the number of each row's own, and what an engine is asked for each."""
 
     rows: list[EncodedRow]
     numbers: list[int]
+    requests: list[dict[str, Any]]
 
     @property
     def prompts(self) -> list[EncodedPrompt]:
@@ -52,8 +53,11 @@ def encode_rollout(
     chat_template_kwargs: Mapping[str, Any],
     max_length: int | None,
     max_completion_length: int,
+    request: Callable[[EncodedRow], dict[str, Any]] | None = None,
 ) -> Rollout:
     """Encodes each distinct row once. TRL repeats a row for each of its completions, one after another.
+
+    request: of a row, to an engine.
 
     Raises:
         ValueError: naming the row; also where prompt and completion would exceed `max_length`.
@@ -73,9 +77,18 @@ def encode_rollout(
         _check_room(row, len(own.prompt.input_ids), max_completion_length, max_length)
         # Features are kept for as long as these tensors live: the encoder's cache must not hold the very same ones.
         own.prompt = EncodedPrompt(
-            own.prompt.input_ids, {name: tensor.detach() for name, tensor in own.prompt.media.items()}
+            own.prompt.input_ids,
+            {name: tensor.detach() for name, tensor in own.prompt.media.items()},
+            own.prompt.videos,
         )
-    return Rollout(encoded, numbers)
+    requests = []
+    if request is not None:
+        for row, own in zip(distinct, encoded, strict=True):
+            try:
+                requests.append(request(own))
+            except ValueError as error:
+                raise ValueError(f"{_name(row)}: {error}") from error
+    return Rollout(encoded, numbers, requests)
 
 
 def distinct_prompts(prompt_ids: Sequence[Sequence[int]]) -> tuple[list[EncodedPrompt], list[int]]:
@@ -98,9 +111,12 @@ def _same_row(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _check_room(row: Mapping[str, Any], length: int, completion: int, room: int | None) -> None:
     if room is not None and length + completion > room:
-        where = f"row {row[ROW]} of the dataset" if ROW in row else "a row of the batch"
         raise ValueError(
-            f"{where}: the prompt has {length} tokens, media included, and with max_completion_length={completion} exceeds "
+            f"{_name(row)}: the prompt has {length} tokens, media included, and with max_completion_length={completion} exceeds "
             f"max_length={room}; cutting it would cut into the media. Raise max_length, or lower max_completion_length, "
             "video_fps, video_max_frames or video_max_pixels."
         )
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"row {row[ROW]} of the dataset" if ROW in row else "a row of the batch"
