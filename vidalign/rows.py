@@ -1,8 +1,8 @@
 """The rows that everything here reads: which columns, which media, and what is wrong with the first bad ones.
 
 Media are paths in a `videos` column (also one path in `video`), file contents as bytes, or `{"path", "bytes"}` as
-`datasets` stores them; sound by itself stands in `audios` in the same forms, images in `images`, as in TRL. Imports
-neither torch nor av.
+`datasets` stores them; sound by itself stands in `audios` in the same forms, images in `images`, there also as PIL images
+or arrays, as in TRL. Imports neither torch nor av.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ _SHOWN = 5
 
 class BadRows(ValueError):
     """A dataset with rows that cannot be trained on. The message names the first of them."""
+
+
+class MissingMedium(ValueError):
+    """There is nothing to read: no such file, a folder, or zero bytes."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +62,15 @@ class MediaFolder:
             "media_allow"
         )
 
-    def locate(self, medium: Any) -> str | bytes:
-        """A path that exists and is not empty, or the bytes themselves.
+    def source(self, medium: Any) -> str | bytes:
+        """Absolute path of a medium, whether or not there is a file, or the bytes themselves.
 
         Raises:
-            ValueError: not a medium, outside the folder, missing, or empty.
+            ValueError: not a medium, a URL, or outside the folder.
         """
         if isinstance(medium, Mapping):
             medium = medium.get("bytes") or medium.get("path")
         if isinstance(medium, (bytes, bytearray, memoryview)):
-            if not len(medium):
-                raise ValueError("holds zero bytes")
             return bytes(medium)
         if isinstance(medium, os.PathLike):
             medium = os.fspath(medium)
@@ -76,17 +78,37 @@ class MediaFolder:
             raise ValueError(
                 f"holds {type(medium).__name__} {medium!r:.40}, which is neither a path nor bytes"
             )
-        full = self.resolve(medium)
+        return self.resolve(medium)
+
+    def locate(self, medium: Any) -> str | bytes:
+        """A path that exists and is not empty, or the bytes themselves.
+
+        Raises:
+            MissingMedium: nothing to read.
+            ValueError: as `source`.
+        """
+        source = self.source(medium)
+        if isinstance(source, bytes):
+            if not source:
+                raise MissingMedium("holds zero bytes")
+            return source
         try:
-            size = os.path.getsize(full)
+            size = os.path.getsize(source)
         except OSError:
-            hint = "" if os.path.isabs(medium) else " (relative paths start at media_root)"
-            raise ValueError(f"{full!r} does not exist{hint}") from None
-        if os.path.isdir(full):
-            raise ValueError(f"{full!r} is a folder; give the path of a file")
+            given = medium["path"] if isinstance(medium, Mapping) else medium
+            hint = "" if os.path.isabs(given) else " (relative paths start at media_root)"
+            raise MissingMedium(f"{source!r} does not exist{hint}") from None
+        if os.path.isdir(source):
+            raise MissingMedium(f"{source!r} is a folder; give the path of a file")
         if not size:
-            raise ValueError(f"{full!r} is empty (0 bytes); fetch it again or drop the row")
-        return full
+            raise MissingMedium(f"{source!r} is empty (0 bytes); fetch it again or drop the row")
+        return source
+
+
+def is_picture(medium: Any) -> bool:
+    """A PIL image, an array or a tensor, instead of the file of an image."""
+    stored = isinstance(medium, (str, bytes, bytearray, memoryview, os.PathLike, Mapping, Sequence))
+    return not stored and (hasattr(medium, "shape") or hasattr(medium, "getbands"))
 
 
 def media_of(row: Mapping[str, Any], kind: str) -> list[Any]:
@@ -154,7 +176,7 @@ def chain_of(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**rest, shared: row.get(shared), own: item} for item in items]
 
 
-def _chain_problem(row: Mapping[str, Any], folder: MediaFolder) -> str | None:
+def _chain_problem(row: Mapping[str, Any]) -> str | None:
     try:
         items = chain_of(row)
     except ValueError as error:
@@ -168,7 +190,7 @@ def _chain_problem(row: Mapping[str, Any], folder: MediaFolder) -> str | None:
         text = text_of(item["completion" if own == "ranked" else "prompt"]).strip()
         if places.setdefault(text, number) != number:
             return f"{own}: items {places[text]} and {number} are equal, so neither is better; take one out"
-    return _scores_problem(row.get("scores"), len(items)) or _media_problem(row, folder)
+    return _scores_problem(row.get("scores"), len(items))
 
 
 def _scores_problem(scores: Any, count: int) -> str | None:
@@ -185,17 +207,17 @@ def _scores_problem(scores: Any, count: int) -> str | None:
     return None
 
 
-def problem(row: Mapping[str, Any], kind: str, folder: MediaFolder) -> str | None:
+def problem(row: Mapping[str, Any], kind: str, folder: MediaFolder, *, missing: bool = True) -> str | None:
     """What is wrong with a row, as "column: reason"; None if nothing is.
 
     Args:
         row: one row of the dataset.
         kind: a key of `COMPLETIONS`.
         folder: where the media are.
+        missing: whether a file that is not there is a problem; False for a caller that goes on to open it.
     """
-    if kind == "ranked":
-        return _chain_problem(row, folder)
-    return _texts_problem(row, kind) or _media_problem(row, folder)
+    own = _chain_problem(row) if kind == "ranked" else _texts_problem(row, kind)
+    return own or _media_problem(row, folder, missing=missing)
 
 
 def _texts_problem(row: Mapping[str, Any], kind: str) -> str | None:
@@ -217,16 +239,16 @@ def _texts_problem(row: Mapping[str, Any], kind: str) -> str | None:
     return None
 
 
-def _media_problem(row: Mapping[str, Any], folder: MediaFolder) -> str | None:
+def _media_problem(row: Mapping[str, Any], folder: MediaFolder, *, missing: bool) -> str | None:
     for medium_kind in ("video", "audio", "image"):
         column = medium_kind if row.get(medium_kind) is not None else f"{medium_kind}s"
         if row.get(column) is not None and isinstance(row[column], str) and column.endswith("s"):
             return f"{column}: a string instead of a list of paths"
-        if medium_kind == "image":
-            continue  # decoded by datasets or the processor, as in TRL
         for medium in media_of(row, medium_kind):
+            if medium_kind == "image" and is_picture(medium):
+                continue
             try:
-                folder.locate(medium)
+                folder.locate(medium) if missing else folder.source(medium)
             except ValueError as error:
                 return f"{column}: {error}"
     return None
@@ -242,9 +264,14 @@ def _messages_problem(messages: Sequence[Any]) -> str | None:
 
 
 def validate(
-    rows: Iterable[Mapping[str, Any]], kind: str, folder: MediaFolder, *, name: str = "dataset"
+    rows: Iterable[Mapping[str, Any]],
+    kind: str,
+    folder: MediaFolder,
+    *,
+    name: str = "dataset",
+    missing: bool = True,
 ) -> int:
-    """Looks at every row before training starts.
+    """Looks at every row before training starts. Arguments as of `problem`.
 
     Returns:
         The number of rows.
@@ -252,7 +279,7 @@ def validate(
     Raises:
         BadRows: no rows, or rows that cannot be used; the first ones are named with index, column and reason.
     """
-    total = refuse_bad(name, (problem(row, kind, folder) for row in rows))
+    total = refuse_bad(name, (problem(row, kind, folder, missing=missing) for row in rows))
     if not total:
         columns = ", ".join(("prompt", *COMPLETIONS[kind]))
         raise BadRows(f"{name}: no rows. Rows of kind {kind} have the columns {columns}.")

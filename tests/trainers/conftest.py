@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -21,6 +23,21 @@ OURS = {
     "sft": (VideoSFTTrainer, VideoSFTConfig),
     "ranking": (RankingTrainer, RankingConfig),
 }
+
+
+@pytest.fixture(scope="session")
+def make_broken(make_video):
+    """Writes a video of 10 seconds that opens and shows its first frame, and can be decoded no further."""
+
+    def make(path):
+        data = bytearray(Path(make_video(path, frames=40)).read_bytes())
+        begin, end = data.index(b"mdat") + 4, data.index(b"moov") - 4
+        begin += (end - begin) // 10
+        data[begin:end] = bytes(end - begin)
+        Path(path).write_bytes(data)
+        return str(path)
+
+    return make
 
 
 @pytest.fixture

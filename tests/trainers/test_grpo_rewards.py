@@ -90,6 +90,7 @@ def test_columns_reach_the_rewards(grpo_of, online_rows):
     assert {"videos", "images", "name", "prompts", "completion_ids", "trainer_state"} <= set(seen)
     assert sorted(seen["name"]) == ["0"] * 4 + ["1"] * 4
     assert not any(name.startswith("vidalign") for name in seen)
+    assert all(isinstance(image, Image.Image) and image.size == (60, 60) for [image] in seen["images"])
 
 
 def test_a_judge_over_http_rewards_each_completion(grpo_of, keypoint_rows, judged):
@@ -165,17 +166,15 @@ def test_wrong_numbers_of_rewards_stop_with_a_checkpoint_too(grpo_of, tmp_path):
     assert (tmp_path / "out" / "checkpoint-0" / "trainer_state.json").exists()
 
 
-def test_a_file_that_fails_in_training_stops_with_a_checkpoint(grpo_of, online_rows, media_folder, tmp_path):
-    """Its header can be read, and so it passes before training."""
+def test_a_file_that_fails_in_training_stops_with_a_checkpoint(
+    grpo_of, online_rows, media_folder, make_broken, tmp_path
+):
+    """Its first frame can be read, and so it passes before training."""
     import shutil
 
     folder = tmp_path / "media"
     shutil.copytree(media_folder, folder)
-    whole = (folder / "3.mp4").read_bytes()
-    at = whole.index(b"mdat") + 16
-    (folder / "3.mp4").write_bytes(
-        whole[:at] + bytes(len(whole) - at) if whole.index(b"moov") < at else whole[:64]
-    )
+    make_broken(folder / "3.mp4")
     trainer = grpo_of(rows=online_rows(4), media_root=str(folder), shuffle_dataset=False)
     with pytest.raises(ValueError, match=r"row 3 of the dataset: .*3\.mp4") as caught:
         trainer.train()

@@ -30,12 +30,19 @@ def test_the_first_bad_rows_are_listed_and_the_others_counted(trainer_of, pair_r
         trainer_of("synpo", rows=rows)
 
 
-def test_a_file_that_is_no_video_is_named_while_training(trainer_of, pair_rows, media_folder):
-    (media_folder / "text.mp4").write_text("not a video, but not empty either")
+@pytest.mark.parametrize("bad_media", ["error", "skip"])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_breaks_inside_a_file_is_named_while_training(
+    bad_media, workers, trainer_of, pair_rows, media_folder, make_broken
+):
+    make_broken(media_folder / "broken.mp4")
     rows = pair_rows(2)
-    rows[1]["videos"] = ["text.mp4"]
-    with pytest.raises(ValueError, match=r"row 1 of the dataset: .*text\.mp4"):
-        trainer_of("synpo", rows=rows, max_steps=1).train()
+    rows[1]["videos"] = ["broken.mp4"]
+    trainer = trainer_of("synpo", rows=rows, max_steps=1, bad_media=bad_media, dataloader_num_workers=workers)
+    with pytest.raises(
+        ValueError, match=r"row 1 of the dataset: .*broken\.mp4: .* frames to be taken cannot be"
+    ):
+        trainer.train()
 
 
 def test_a_prompt_longer_than_max_length_is_named_not_cut(trainer_of):
@@ -169,14 +176,6 @@ def test_workers_read_the_same_rows(context, trainer_of):
         return [batch["input_ids"].tolist() for batch in loader]
 
     assert batches(dataloader_num_workers=1) == batches()
-
-
-def test_an_error_in_a_worker_names_its_row(trainer_of, pair_rows, media_folder):
-    (media_folder / "text.mp4").write_text("not a video, but not empty either")
-    rows = pair_rows(2)
-    rows[1]["videos"] = ["text.mp4"]
-    with pytest.raises(ValueError, match=r"row 1 of the dataset: .*text\.mp4"):
-        trainer_of("synpo", rows=rows, max_steps=1, dataloader_num_workers=1).train()
 
 
 def test_media_in_the_evaluation_rows_alone_are_not_ignored(trainer_of, pair_rows):

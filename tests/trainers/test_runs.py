@@ -158,3 +158,35 @@ def test_two_processes_are_one(
     for one, two in zip(*histories, strict=True):
         for name in ("loss", "grad_norm", *logged):
             assert two[name] == pytest.approx(one[name], rel=2e-3, abs=0 if "/" in name else 1e-4), name
+
+
+def test_two_processes_share_the_reference_of_rows_from_memory(
+    saved_model, media_folder, pair_rows, trainer_of, tmp_path
+):
+    """One process writes what both read, and both leave out the rows whose files one of them found bad."""
+    rows = {"media": pair_rows(7), "text": pair_rows(7, media=False)}
+    for number in (2, 4, 5):
+        (media_folder / f"text{number}.mp4").write_text(f"not a video, but text {number}")
+        rows["media"][number]["videos"] = [f"text{number}.mp4"]
+    settings = {
+        "media_root": str(media_folder),
+        "bad_media": "skip",
+        "precompute_ref_log_probs": True,
+        "per_device_train_batch_size": 2,
+        "gradient_checkpointing": False,
+    }
+    out = tmp_path / "two"
+    out.mkdir()
+    machine = {"output_dir": str(out), "use_cpu": True, "bf16": False, "report_to": []}
+    given = {"rows": rows, "settings": {**settings, **machine}, "model": saved_model("qwen2_5_vl")}
+    (tmp_path / "given.json").write_text(json.dumps(given))
+    launch([str(Path(__file__).parent / "reference_script.py"), str(tmp_path / "given.json")], 2)
+    for name, table in rows.items():
+        alone = trainer_of("dpo", rows=table, **settings).train_dataset
+        kept = [0, 1, 3, 6] if name == "media" else [None] * 7
+        for rank in range(2):
+            values = json.loads((out / f"{name}-{rank}.json").read_text())
+            assert values["rows"] == kept
+            assert values["train"] == pytest.approx(alone["ref_chosen_logps"][:], abs=1e-4)
+            assert values["eval"] == pytest.approx(values["train"][: len(values["eval"])], abs=1e-4)
+            assert len(values["eval"]) == (2 if name == "media" else 3)

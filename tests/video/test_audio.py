@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from media import tone_samples, write_audio, write_video
 
-from vidalign.video import DamagedVideo, InvalidWindow, NoAudioStream, has_audio, read_audio, read_video
+from vidalign.video import (
+    DamagedVideo,
+    InvalidWindow,
+    NoAudioStream,
+    check_audio,
+    probe,
+    read_audio,
+    read_video,
+)
 
 
 def frequency(samples: np.ndarray, rate: int) -> float:
@@ -104,14 +112,24 @@ def test_no_track(tmp_path):
     path = write_video(tmp_path / "mute.mp4", 3)
     with pytest.raises(NoAudioStream, match=r"mute\.mp4.*no audio track"):
         read_audio(path)
-    assert not has_audio(path) and not has_audio(path.read_bytes())
+    for source in (path, path.read_bytes()):
+        assert not probe(source).has_audio
+        with pytest.raises(NoAudioStream, match="no audio track"):
+            check_audio(source)
 
 
-def test_a_track_is_seen_in_the_headers(film, tmp_path):
-    assert has_audio(film) and has_audio(film.read_bytes())
+def test_a_track_is_checked_by_its_first_samples(film, tmp_path):
+    for source in (film, film.read_bytes()):
+        assert probe(source).has_audio
+        check_audio(source)
     (tmp_path / "text.mp4").write_text("not a video")
     with pytest.raises(DamagedVideo, match=r"text\.mp4: FFmpeg cannot open it"):
-        has_audio(tmp_path / "text.mp4")
+        check_audio(tmp_path / "text.mp4")
+    whole = bytearray(film.read_bytes())
+    begin, end = whole.index(b"mdat") + 4, whole.index(b"moov") - 4
+    whole[begin:end] = b"\xff" * (end - begin)
+    with pytest.raises(DamagedVideo, match=r"<bytes, .*: no audio can be decoded"):
+        check_audio(bytes(whole))
 
 
 @pytest.mark.parametrize(("start", "end"), [(1, 1), (2, 1), (-1, None), (0, 0), (50, None), (50, 60)])

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 from media import write_video
 
-from vidalign.video import probe
+from vidalign.video import probe, read_video
 
 
 def test_everything(tmp_path):
@@ -58,3 +58,15 @@ def test_variable_rate(tmp_path):
     info = probe(path)
     assert info.frames == 4
     assert info.fps == pytest.approx(4 / info.duration, rel=0.01)
+
+
+def test_a_recording_that_was_cut_within_a_long_group_of_pictures(tmp_path):
+    """Its first picture that can be decoded comes late, and is all that is asked for."""
+    options = {"g": "200", "keyint_min": "200", "sc_threshold": "0"}
+    whole = write_video(tmp_path / "whole.ts", 400, options=options).read_bytes()
+    packets = len(whole) // 188
+    (tmp_path / "cut.ts").write_bytes(whole[packets // 10 * 188 :])
+    video = read_video(tmp_path / "cut.ts", num_frames=8, start=7.0)
+    info = probe(tmp_path / "cut.ts")
+    assert len(video.frames) == 8
+    assert (info.width, info.height) == (video.frames.shape[2], video.frames.shape[1])

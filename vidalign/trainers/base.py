@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from datasets import IterableDataset
+from datasets import Dataset, IterableDataset
 from transformers import AutoConfig, AutoProcessor
 from trl.data_utils import extract_prompt
 
@@ -21,9 +22,11 @@ from vidalign.trainers.card import append_details
 from vidalign.trainers.checkpoints import is_renamed, load_renamed
 from vidalign.trainers.collators import ROW
 from vidalign.trainers.encoding import RowEncoder, VideoSampling
-from vidalign.trainers.fingerprint import media_fingerprint
-from vidalign.trainers.sound import AUDIO_COLUMNS, refuse_deaf, refuse_soundless
+from vidalign.trainers.fingerprint import lay_down, reference_fingerprint
+from vidalign.trainers.look import MediaLook
+from vidalign.trainers.sound import AUDIO_COLUMNS, refuse_deaf
 from vidalign.trainers.streams import UnshardedStream, as_table
+from vidalign.trainers.undecoded import undecoded
 
 MEDIA_COLUMNS = ("video", "videos", *AUDIO_COLUMNS, "image", "images")
 IMAGES = "vidalign_images"
@@ -84,8 +87,14 @@ class VideoTrainer:
             _refuse_shared_noise(args)
         if args.use_audio_in_video:
             refuse_deaf(self._family, "use_audio_in_video=True asks for the videos' sound")
-        self._needs_soundtracks = args.use_audio_in_video and args.missing_audio == "error"
         self._folder = MediaFolder(args.media_root, tuple(args.media_allow))
+        self._look = MediaLook(
+            self._folder,
+            soundtracks=args.use_audio_in_video and args.missing_audio == "error",
+            max_seconds=args.max_video_seconds,
+            bad_media=args.bad_media,
+            long_videos=args.long_videos,
+        )
         self._prepared: set[str] = set()
         self._media_encoder = (
             MediaEncoder(self._family, cache_gb=args.feature_cache_gb) if self._family is not None else None
@@ -165,29 +174,22 @@ class VideoTrainer:
         )
 
     def _media_rows(self, dataset: Any, name: str) -> Any:
-        """The dataset, looked through and named as our collator expects it. Text-only ones pass as they are."""
+        """The rows that can be used, named as our collator expects them. Text-only ones pass as they are."""
         if dataset is None or not (self._own_rows or has_media(dataset)):
             return dataset
         streaming = isinstance(dataset, IterableDataset)
         columns = columns_of(dataset)
-        for column in ("video", "videos", *AUDIO_COLUMNS):
-            if column in columns:
-                dataset = _undecoded(dataset, column)
+        dataset = undecoded(dataset)
         _refuse_senseless(self._family, columns, name)
         if "prompt" not in columns and COMPLETIONS[self._kind] and not self._own_rows:
             dataset = dataset.map(_last_turn if "messages" in columns else extract_prompt)
-        if not streaming:
-            seen = [column for column in columns_of(dataset) if column not in ("image", "images", IMAGES)]
-            validate(dataset.select_columns(seen), self._kind, self._folder, name=f"{name} dataset")
-            refuse_soundless(
-                dataset,
-                self._folder,
-                name=f"{name} dataset",
-                soundtracks=self._needs_soundtracks,
-                columns=columns,
-            )
+        if streaming:
+            dataset = self._look.watched(dataset, f"{name} dataset")
+        else:
+            validate(dataset, self._kind, self._folder, name=f"{name} dataset", missing=False)
             if ROW not in columns:
                 dataset = dataset.add_column(ROW, range(len(dataset)))
+            dataset = self._look.usable(dataset, f"{name} dataset")
         for column in ("image", "images"):
             if column in columns:
                 dataset = dataset.rename_column(column, f"vidalign_{column}")
@@ -226,11 +228,22 @@ class VideoTrainer:
             super()._set_signature_columns_if_needed()  # type: ignore[misc]
 
     def _fingerprinted(self, dataset: Any) -> Any:
-        """The dataset under a fingerprint that also covers how videos are read, and the files themselves."""
-        if not (self._reads_rows and hasattr(dataset, "_fingerprint")):
-            return dataset
-        dataset = dataset.with_format(dataset.format["type"])
-        dataset._fingerprint = media_fingerprint(dataset, self.data_collator)  # type: ignore[attr-defined]
+        """A dataset for TRL to compute reference log-probs of: under a fingerprint of all that they depend on."""
+        if not isinstance(dataset, Dataset):
+            return dataset  # TRL refuses it
+        dataset = copy.copy(dataset)
+        if self.is_world_process_zero():  # type: ignore[attr-defined]
+            # TRL takes the first process's for all.
+            accelerator = self.accelerator  # type: ignore[attr-defined]
+            dataset._fingerprint = reference_fingerprint(
+                dataset,
+                collator=self.data_collator,  # type: ignore[attr-defined]
+                reference=accelerator.unwrap_model(self.ref_model or self.model),  # type: ignore[attr-defined]
+                args=self.args,  # type: ignore[attr-defined]
+                folder=self._folder,
+                precision=accelerator.mixed_precision,
+            )
+        lay_down(dataset, self.args.output_dir)  # type: ignore[attr-defined]
         return dataset
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
@@ -290,19 +303,6 @@ def each(datasets: Any, function: Callable[[Any, str], Any]) -> Any:
 
 def _last_turn(row: dict[str, Any]) -> dict[str, Any]:
     return {"prompt": row["messages"][:-1], "completion": row["messages"][-1:]}
-
-
-def _undecoded(dataset: Any, column: str) -> Any:
-    """A `datasets.Video` or `datasets.Audio` column gives its path instead of a decoder object."""
-    from datasets import Audio, List, Video
-
-    feature = (dataset.features or {}).get(column)
-    for medium in (Video, Audio):
-        if isinstance(feature, medium):
-            return dataset.cast_column(column, medium(decode=False))
-        if isinstance(getattr(feature, "feature", None), medium):
-            return dataset.cast_column(column, List(medium(decode=False)))
-    return dataset
 
 
 def _config_of(model: Any, args: Any, parent: str) -> tuple[Any, Callable[..., Any] | None]:

@@ -34,6 +34,7 @@ def append_details(path: str, trainer: Any) -> None:
         ("most pixels a frame", args.video_max_pixels),
         ("most pixels a video", args.video_total_pixels),
         ("most tokens a video", args.video_total_tokens),
+        ("most seconds a video", args.max_video_seconds),
         ("sound of videos", _sound(args)),
         ("frozen", ", ".join(args.freeze) or None),
         ("shared prefix", "yes" if args.share_prefix else "no"),

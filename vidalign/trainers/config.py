@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from vidalign.families.modules import PARTS
 from vidalign.prefix.encoder import FEATURE_CACHE_GB
+from vidalign.trainers.look import ON_BAD
 
 MISSING_AUDIO = ("error", "silence")
 
@@ -67,7 +68,27 @@ class VideoFields:
         default="error",
         metadata={
             "help": "A video without an audio track, where `use_audio_in_video` asks for one: 'error' stops before "
-            "training with its row, 'silence' has it heard as silence of its own length."
+            "training with its row (`bad_media: skip` leaves the row out), 'silence' has it heard as silence of its own "
+            "length."
+        },
+    )
+    bad_media: str = field(
+        default="error",
+        metadata={
+            "help": "A row with a media file that is missing, empty, cannot be opened, or lacks the sound that is asked "
+            "for: 'error' stops before training with the first such rows, 'skip' leaves them out, in all processes alike, "
+            "and logs how many and why. A stream's rows are looked at when they come. A file that opens and turns out "
+            "damaged in its batch stops training with its row in either case."
+        },
+    )
+    max_video_seconds: float | None = field(
+        default=None, metadata={"help": "Longest video in seconds, by its video stream. Default: no limit."}
+    )
+    long_videos: str = field(
+        default="error",
+        metadata={
+            "help": "A row with a video longer than `max_video_seconds`: 'error' stops before training with the first such "
+            "rows, 'skip' leaves them out as `bad_media` does."
         },
     )
     media_root: str | None = field(
@@ -127,6 +148,13 @@ class VideoFields:
         if self.missing_audio not in MISSING_AUDIO:
             raise ValueError(
                 f"missing_audio={self.missing_audio!r} unknown; choose from {list(MISSING_AUDIO)}"
+            )
+        for name in ("bad_media", "long_videos"):
+            if getattr(self, name) not in ON_BAD:
+                raise ValueError(f"{name}={getattr(self, name)!r} unknown; choose from {list(ON_BAD)}")
+        if self.max_video_seconds is not None and not self.max_video_seconds > 0:
+            raise ValueError(
+                f"max_video_seconds={self.max_video_seconds}: give a number of seconds above 0, or none for no limit"
             )
         if self.video_fps is not None and self.video_num_frames is not None:
             raise ValueError(

@@ -12,7 +12,9 @@ import numpy as np
 
 from vidalign.families import FAMILIES
 from vidalign.families.family import EncodedPrompt, Family
-from vidalign.rows import MediaFolder, chain_of, media_of
+from vidalign.rows import MediaFolder, chain_of
+from vidalign.trainers.images import read_image
+from vidalign.trainers.keys import KINDS, media_key, sources
 from vidalign.trainers.rendering import placeholders, render
 from vidalign.trainers.sound import SILENCE, refuse_deaf
 from vidalign.trainers.splice import splice
@@ -48,7 +50,7 @@ class DecodedPrompt:
     videos: their frames, at their final size where `max_pixels` is set.
     soundtracks: float32 [N] at `Family.audio_rate` for each video, or none at all without their sound.
     audios: float32 [N] for each audio placeholder.
-    images: PIL images.
+    images: PIL images in RGB, or the arrays that the row holds.
     max_pixels: most pixels of a frame of each video; None for the processor's own.
     """
 
@@ -75,7 +77,7 @@ class EncodedRow:
 
 @dataclass(frozen=True)
 class _Media:
-    """The media of a row, not decoded. key: equal for the same media, "" for none."""
+    """The media of a row, files not decoded. key: equal for the same media, "" for none."""
 
     videos: list[str | bytes]
     images: list[Any]
@@ -138,6 +140,12 @@ class RowEncoder:
         self._cache: OrderedDict[str, EncodedPrompt] = OrderedDict()
         self._last: _Encoded | None = None
 
+    @property
+    def reading(self) -> tuple[Any, ...]:
+        """What its rows depend on beside the processor, the rows and the files: plain values, for keys on the disk."""
+        name = self.family.name if self.family is not None else None
+        return name, self.sampling, sorted(self.media_token_ids)
+
     def __getstate__(self) -> dict[str, Any]:
         # Spawned workers: a family holds functions that cannot be pickled, and a cache is not worth sending.
         name = self.family.name if self.family is not None else None
@@ -180,12 +188,8 @@ class RowEncoder:
         return self._decode(self._render(row, (), media)["prompt"], media)
 
     def _media(self, row: Mapping[str, Any]) -> _Media:
-        stored = media_of(row, "image") or media_of(row, "vidalign_image")
-        videos = [self.folder.locate(medium) for medium in media_of(row, "video")]
-        audios = [self.folder.locate(medium) for medium in media_of(row, "audio")]
-        images = [_image(image) for image in stored]
-        sound = self.sampling.use_audio_in_video
-        return _Media(videos, images, audios, _media_key(videos, images, audios, sound=sound))
+        held = {kind: sources(row, kind, self.folder) for kind in KINDS}
+        return _Media(held["video"], held["image"], held["audio"], media_key(held, self.sampling))
 
     def _encode(self, row: Mapping[str, Any], columns: Sequence[str], media: _Media) -> EncodedRow:
         text = self._render(row, columns, media)
@@ -257,7 +261,7 @@ class RowEncoder:
             videos,
             [self._soundtrack(*pair) for pair in heard],
             [self._audio(source) for source in media.audios],
-            media.images,
+            [read_image(source) for source in media.images],
             tuple(budget for budget in budgets if budget is not None) or None,
         )
 
@@ -348,37 +352,6 @@ class RowEncoder:
         while self._held > self._capacity:
             _, dropped = self._cache.popitem(last=False)
             self._held -= _bytes(dropped)
-
-
-def _image(image: Any) -> Any:
-    """PIL image of what a dataset holds: an image, a path, bytes, or `{"path", "bytes"}`."""
-    from transformers.image_utils import load_image
-
-    if isinstance(image, Mapping):
-        image = image.get("bytes") or image.get("path")
-    if isinstance(image, (bytes, bytearray)):
-        import io
-
-        from PIL import Image
-
-        return Image.open(io.BytesIO(image)).convert("RGB")
-    return load_image(image) if isinstance(image, str) else image
-
-
-def _media_key(
-    videos: Sequence[str | bytes], images: Sequence[Any], audios: Sequence[str | bytes], *, sound: bool
-) -> str:
-    if not (videos or images or audios):
-        return ""
-    digest = hashlib.sha256()
-    for kind, sources in (("video with sound" if sound else "video", videos), ("audio", audios)):
-        for source in sources:
-            digest.update(f"\0{kind}\0".encode())
-            digest.update(source if isinstance(source, bytes) else source.encode())
-    for image in images:
-        digest.update(b"\0image")
-        digest.update(image.tobytes() if hasattr(image, "tobytes") else repr(image).encode())
-    return digest.hexdigest()
 
 
 def _bytes(prompt: EncodedPrompt) -> int:

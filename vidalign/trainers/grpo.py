@@ -24,7 +24,7 @@ from vidalign.trainers.online.micro_batches import (
 )
 from vidalign.trainers.online.resuming import ResumableRollouts
 from vidalign.trainers.online.rewarding import Rewarding, judges_asked
-from vidalign.trainers.online.rollouts import IMAGES_SEEN, Rollout, distinct_prompts, encode_rollout
+from vidalign.trainers.online.rollouts import IMAGES_SEEN, Rollout, as_seen, distinct_prompts, encode_rollout
 from vidalign.trainers.online.scoring import score
 from vidalign.trainers.online.sharded import whole_root
 from vidalign.trainers.online.stopping import BatchFailure, RandomState, agree
@@ -280,7 +280,7 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
         self, prompts: list[Any], completions: list[Any], completion_ids: list[list[int]]
     ) -> Rewarding:
         given: dict[str, Any] = {
-            IMAGES_SEEN.get(name, name): [row[name] for row in self._inputs]
+            IMAGES_SEEN.get(name, name): [as_seen(name, row[name], self._folder) for row in self._inputs]
             for name in self._inputs[0]
             if name not in ("prompt", "completion", "completion_ids", ROW)
         }

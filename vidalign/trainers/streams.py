@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from datasets import Dataset, Image, IterableDataset
 
+from vidalign.trainers.undecoded import undecoded
+
 
 def as_table(dataset: Any, name: str) -> Any:
     """A stream's rows, read once, as a data set with numbered rows; anything else as it is.
@@ -26,6 +28,7 @@ def as_table(dataset: Any, name: str) -> Any:
     if not isinstance(dataset, IterableDataset):
         return dataset
     features = dataset.features
+    dataset = undecoded(dataset)
     for column, feature in (features or {}).items():
         if isinstance(feature, Image) and feature.decode:  # files stay as they are until they are seen
             dataset = dataset.cast_column(column, Image(decode=False))

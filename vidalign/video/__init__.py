@@ -11,7 +11,7 @@ from .errors import (
     VideoError,
     VideoNotFound,
 )
-from .probe import VideoInfo, has_audio, probe
+from .probe import VideoInfo, check_audio, probe
 from .read import Video, read_video
 from .size import fit_size
 
@@ -25,9 +25,9 @@ __all__ = [
     "VideoError",
     "VideoInfo",
     "VideoNotFound",
+    "check_audio",
     "clips",
     "fit_size",
-    "has_audio",
     "probe",
     "read_audio",
     "read_video",

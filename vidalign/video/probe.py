@@ -10,12 +10,9 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from .container import audio_stream, declared_duration, open_media, read_packets, video_stream
-from .errors import DamagedVideo, NoAudioStream, Source, name_of
+from .errors import DamagedVideo, Source, name_of
 from .orientation import Orientation, orientation_of
 from .timeline import scan
-
-# A sound file shows its first picture within a few packets.
-_PACKETS_TO_FIRST_FRAME = 128
 
 
 @dataclass(frozen=True)
@@ -51,8 +48,8 @@ class VideoInfo:
 
 
 def probe(path: Source) -> VideoInfo:
-    """Describe a video file. Decodes one frame (for the display rotation); reads all packets only if the file
-    does not state its duration.
+    """Describe a video file. Decodes one frame (for the display rotation), which a recording that was cut within a long
+    group of pictures shows late; reads all packets only if the file does not state its duration.
 
     Raises:
         VideoError: no such file, no video stream, or nothing in it that can be read.
@@ -69,7 +66,7 @@ def probe(path: Source) -> VideoInfo:
         frames = stream.frames or None
         rate = float(stream.average_rate or 0)
         audio = container.streams.best("audio")
-        track = audio if isinstance(audio, AudioStream) else None
+        track = audio if isinstance(audio, AudioStream) and audio.codec_context is not None else None
         audio_duration = declared_duration(container, track) if track else None
         codec = context.name
         turn, height, width = _first_frame(container, stream, path)
@@ -97,10 +94,11 @@ def probe(path: Source) -> VideoInfo:
     )
 
 
-def has_audio(path: Source) -> bool:
-    """Whether `read_audio` finds an audio track. Reads the file's headers only: a quarter of `probe`'s time.
+def check_audio(path: Source) -> None:
+    """Decodes the first samples of the audio track.
 
     Raises:
+        NoAudioStream: the file has none.
         VideoError: no such file, or nothing in it that can be read.
 
     Examples:
@@ -108,11 +106,16 @@ def has_audio(path: Source) -> bool:
         True
     """
     with open_media(path) as container:
-        try:
-            audio_stream(container, path)
-        except NoAudioStream:
-            return False
-    return True
+        stream = audio_stream(container, path)
+        failed = False
+        for packet in read_packets(container, stream):
+            try:
+                if packet is not None and stream.codec_context.decode(packet):
+                    return
+            except FFmpegError:
+                failed = True
+        if failed:
+            raise DamagedVideo(name_of(path), "no audio can be decoded", "Download it again or re-encode it")
 
 
 def _first_frame(
@@ -120,9 +123,7 @@ def _first_frame(
 ) -> tuple[Orientation, int, int]:
     context = stream.codec_context
     context.thread_type = "NONE"  # frame threads would wait for more packets
-    for count, packet in enumerate(read_packets(container, stream)):
-        if count == _PACKETS_TO_FIRST_FRAME:
-            break
+    for packet in read_packets(container, stream):
         try:
             for frame in context.decode(packet) if packet is not None else ():
                 return orientation_of(frame), frame.height, frame.width

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidalign.families.family import EncodedPrompt
+from vidalign.rows import MediaFolder
 from vidalign.trainers.base import IMAGES
 from vidalign.trainers.collators import ROW, encode_rows
 from vidalign.trainers.encoding import EncodedRow, RowEncoder
+from vidalign.trainers.images import read_image
 
 IMAGES_SEEN = {IMAGES: "images", "vidalign_image": "image"}
 """Columns that were renamed before TRL saw them, by the name that reward functions know."""
@@ -19,6 +21,16 @@ PROMPT_COLUMNS = (
     *("videos", "video", "audios", "audio", "images", "image", *IMAGES_SEEN),
 )
 """What makes a prompt, where a row has no number."""
+
+
+def as_seen(column: str, value: Any, folder: MediaFolder) -> Any:
+    """What a reward function is given of a column: what the row holds, but pictures in place of the files of a column of
+    `datasets.Image`, as from TRL."""
+    if column not in IMAGES_SEEN or value is None:
+        return value
+    if isinstance(value, list):
+        return [as_seen(column, item, folder) for item in value]
+    return read_image(folder.locate(value)) if isinstance(value, Mapping) else value
 
 
 @dataclass
