@@ -53,9 +53,15 @@ def equation_2(trainer, inputs):
 
 
 FORMS = {
-    "as written": ({"loss_type": "luspo", "importance_sampling_level": "sequence"}, lambda trainer, inputs: 1.0),
+    "as written": (
+        {"loss_type": "luspo", "importance_sampling_level": "sequence"},
+        lambda trainer, inputs: 1.0,
+    ),
     "token ratios": ({"loss_type": "luspo"}, lambda trainer, inputs: 1.0),
-    "over the longest response": ({"loss_type": "dr_grpo"}, lambda trainer, inputs: trainer.max_completion_length),
+    "over the longest response": (
+        {"loss_type": "dr_grpo"},
+        lambda trainer, inputs: trainer.max_completion_length,
+    ),
     "over the batch's mean length": (
         {"loss_type": "dapo"},
         lambda trainer, inputs: inputs["completion_mask"].sum() / len(inputs["completion_mask"]),
