@@ -5,7 +5,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from vidalign.families import FAMILIES, lora_target_regex
-from vidalign.prefix import RowBatch, SelfCheckError, SharedPrefix, token_logps
+from vidalign.prefix import RowBatch, SharedPrefix, token_logps
 
 VIDEO = [name for name, family in FAMILIES.items() if family.vision_tower]
 TEXT = [name for name, family in FAMILIES.items() if not family.vision_tower]
@@ -133,27 +133,6 @@ def test_installed_attention_leaves_the_models_own_forward_alone(row_batch):
         after = model(**inputs).logits
     real = rows.attention_mask.bool()
     assert torch.equal(before[real], after[real])
-
-
-def test_self_check_stops_a_model_whose_positions_are_wrong(row_batch, monkeypatch):
-    model, rows = row_batch("qwen2_5_vl")
-    prefix = SharedPrefix(model)
-    right = prefix._positions
-    monkeypatch.setattr(prefix, "_positions", lambda *args: right(*args) // 2)
-    with pytest.raises(SelfCheckError, match="share_prefix=False"):
-        token_logps(model, rows, prefix=prefix)
-
-
-def test_self_check_runs_once_and_restores_training_mode(row_batch):
-    model, rows = row_batch("qwen2_5_vl")
-    model.train()
-    model.model.visual.eval()
-    prefix = SharedPrefix(model)
-    token_logps(model, rows, prefix=prefix)
-    assert model.training and not model.model.visual.training and not prefix._check_due
-    runs = prefix.encoder.runs
-    token_logps(model, rows, prefix=prefix)
-    assert prefix.encoder.runs == runs + 1
 
 
 @pytest.mark.parametrize("name", VIDEO)

@@ -35,6 +35,9 @@ runs a layer again during backward, long after a global would have been reset.""
 _MASK_LIMIT = 2**25
 """Entries of a suffix mask above which suffixes are attended one by one (2**25 float32 entries are 128 MiB)."""
 
+ONE_BY_ONE = "suffixes one by one"
+"""Name in `PackedLayout.cache`: whether to attend so, whatever the size of the masks."""
+
 _packed = contextvars.ContextVar("vidalign_packed", default=False)
 
 
@@ -140,10 +143,9 @@ def sdpa(
                     q[:, :, head], k[:, :, head], v[:, :, head], is_causal=True, **options
                 )
             )
-        own = group.end - group.start - group.prefix
-        if not own:
+        if group.end == group.start + group.prefix:
             continue
-        if own * (group.prefix + own) <= _MASK_LIMIT:
+        if not attends_one_by_one(layout, group):
             mask = _suffix_mask(layout, number, group, query)
             outputs.append(
                 F.scaled_dot_product_attention(q[:, :, group.prefix :], k, v, attn_mask=mask, **options)
@@ -164,6 +166,12 @@ def sdpa(
                 )
             start += length
     return torch.cat(outputs, dim=2)
+
+
+def attends_one_by_one(layout: PackedLayout, group: PackedGroup) -> bool:
+    """Whether `sdpa` takes the group's suffixes by themselves: their mask would be large, or the layout says so."""
+    own = group.end - group.start - group.prefix
+    return layout.cache.get(ONE_BY_ONE, own * (group.prefix + own) > _MASK_LIMIT)
 
 
 def _suffix_mask(layout: PackedLayout, number: int, group: PackedGroup, query: torch.Tensor) -> torch.Tensor:

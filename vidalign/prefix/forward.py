@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
+import logging
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from vidalign.families import family_of
 from vidalign.families.family import Family, Media
@@ -18,14 +17,9 @@ from vidalign.prefix.attention import LAYOUT, install, packed_forward
 from vidalign.prefix.encoder import MediaEncoder
 from vidalign.prefix.idle import idle_towers
 from vidalign.prefix.layout import PackedLayout, SharedPrefixError, pack_rows
+from vidalign.prefix.self_check import SelfCheck, SelfCheckError
 
-TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4, torch.bfloat16: 6e-2, torch.float16: 2e-2}
-"""Largest relative difference (Frobenius) of hidden states that the self-check lets pass, by compute dtype. A wrong
-position or a wrong mask gives differences near 1."""
-
-
-class SelfCheckError(RuntimeError):
-    """The packed forward and the separate rows do not agree."""
+logger = logging.getLogger(__name__)
 
 
 class HeldMedia(Sequence[Media]):
@@ -64,12 +58,13 @@ class SharedPrefix:
     Args:
         model: a transformers model with a language-model head (not wrapped by PEFT; its layers may carry adapters).
         share: False runs every row by itself with the model's own forward, the media repeated for each.
-        self_check: at the first forward, compare both ways on the first group and raise if they differ; not with weights
-            that are sharded.
+        self_check: at the first forward, compare both ways on a few tokens of one group and raise if they differ (see
+            `SelfCheck`); not with weights that are sharded.
         backend: "sdpa", "flex" or "flash" (see `vidalign.prefix.attention`).
         encoder: shared between a policy and its reference, so that a frozen tower runs once for both.
         run_idle_towers: run the towers on a dummy when a batch has no media, as sharded and distributed training
             needs when other ranks have some.
+        report: gets one line about the self-check and what it cost; default a logger's `info`.
 
     Raises:
         UnknownFamilyError: the model's family is not known.
@@ -84,6 +79,7 @@ class SharedPrefix:
         backend: str = "sdpa",
         encoder: MediaEncoder | None = None,
         run_idle_towers: bool = False,
+        report: Callable[[str], None] = logger.info,
     ) -> None:
         # Weak: the model will own us through its forward, and a cycle would keep it in memory after training.
         self._model = weakref.ref(model)
@@ -91,7 +87,7 @@ class SharedPrefix:
         self.share = share
         self.encoder = encoder if encoder is not None else MediaEncoder(self.family)
         self.run_idle_towers = run_idle_towers
-        self._check_due = self_check and share
+        self._check = SelfCheck(report) if self_check and share else None
         self._media_tokens = self.family.media_token_ids(model.config)
         self._parameters = inspect.signature(type(model.base_model).forward).parameters
         if share:
@@ -109,9 +105,9 @@ class SharedPrefix:
         Returns:
             ([S, H] in the order of `layout.index`, the backbone's own output for the packed sequence).
         """
-        if self._check_due:
-            self._check_due = False
-            self._self_check(rows)
+        if self._check is not None:
+            check, self._check = self._check, None
+            self._check = check(self, self._whole_model(), rows, layout)
         backbone = self._backbone()
         media = [rows.media[number] for number in layout.group_ids]
         features = self.encoder(backbone, media)
@@ -149,11 +145,14 @@ class SharedPrefix:
                 inputs["position_ids"] = self._row_positions(rows)
         return inputs
 
-    def _backbone(self) -> Any:
+    def _whole_model(self) -> Any:
         model = self._model()
         if model is None:
             raise RuntimeError("the model of this SharedPrefix has been deleted")
-        return model.base_model
+        return model
+
+    def _backbone(self) -> Any:
+        return self._whole_model().base_model
 
     def _token_types(self, input_ids: torch.Tensor) -> torch.Tensor:
         config = self._backbone().config
@@ -191,53 +190,6 @@ class SharedPrefix:
             positions = positions.to(torch.promote_types(positions.dtype, own.dtype))
             positions[:, index, real] = own[:, 0]
         return positions
-
-    def _self_check(self, rows: RowBatch) -> None:
-        model = self._model()
-        assert model is not None
-        if any(hasattr(weight, "ds_id") or hasattr(weight, "placements") for weight in model.parameters()):
-            return  # every forward is a collective there, and processes have different rows to check
-        first = int(rows.group[0])
-        chosen = (rows.group == first).nonzero().flatten()
-        part = RowBatch(
-            input_ids=rows.input_ids[chosen],
-            attention_mask=rows.attention_mask[chosen],
-            labels=rows.labels[chosen],
-            group=torch.zeros_like(rows.group[chosen]),
-            media=[rows.media[first]],
-        )
-        layout = self.pack(part)
-        if not len(layout.index):
-            self._check_due = True
-            return
-        with _evaluation(model), torch.no_grad():
-            packed, _ = self.packed_hidden_states(part, layout)
-            hidden = model.base_model(**self.separate_inputs(part), use_cache=False).last_hidden_state
-        separate = hidden[layout.row.to(hidden.device), layout.column.to(hidden.device)]
-        difference = float(
-            (packed.float() - separate.float()).norm() / separate.float().norm().clamp(min=1e-12)
-        )
-        device = packed.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else packed.dtype
-        if not difference <= TOLERANCE.get(dtype, 1e-4):
-            raise SelfCheckError(
-                f"{type(model).__name__}: the shared prefix changes the hidden states by {difference:.1e} (relative), "
-                f"more than {TOLERANCE.get(dtype, 1e-4):.0e} for {dtype}. The packed forward is not exact for this "
-                "model, so it was stopped before it could train on it. Set share_prefix=False to go on with separate "
-                "rows, and please report the model and the versions."
-            )
-
-
-@contextlib.contextmanager
-def _evaluation(model: nn.Module) -> Iterator[None]:
-    """Without dropout for a while; each module gets its own mode back."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def token_logps(model: Any, rows: RowBatch, *, prefix: SharedPrefix | None = None) -> torch.Tensor:

@@ -96,6 +96,7 @@ class VideoTrainer:
             long_videos=args.long_videos,
         )
         self._prepared: set[str] = set()
+        self._checked: list[Any] = []
         self._media_encoder = (
             MediaEncoder(self._family, cache_gb=args.feature_cache_gb) if self._family is not None else None
         )
@@ -164,10 +165,15 @@ class VideoTrainer:
     def _make_prefix(self, model: Any, args: Any) -> SharedPrefix | None:
         if self._family is None or not (self._reads_rows or args.share_prefix):
             return None
+        # A reference of the policy's kind runs the same code: one look is enough.
+        kind = type(model), {**model.config.to_dict(), "_name_or_path": None, "use_cache": None}
+        known = kind in self._checked
+        self._checked.append(kind)
         return SharedPrefix(
             model,
             share=args.share_prefix,
-            self_check=args.prefix_self_check,
+            self_check=args.prefix_self_check and not known,
+            report=lambda line: self.accelerator.print(line),  # type: ignore[attr-defined]
             backend=args.prefix_attention,
             encoder=self._media_encoder,
             run_idle_towers=self._has_media and args.world_size > 1,
