@@ -12,7 +12,6 @@ from transformers import AutoConfig, AutoProcessor
 
 from vidalign.families import FAMILIES, UnknownFamilyError, family_of, freeze, thinker_class
 from vidalign.families.family import Family
-from vidalign.named_media import Placeholders, named_problem
 from vidalign.prefix import MediaEncoder, SharedPrefix
 from vidalign.rows import COMPLETIONS, DIALOGUE, MediaFolder, validate
 from vidalign.trainers import _trl
@@ -23,6 +22,7 @@ from vidalign.trainers.collators import ROW
 from vidalign.trainers.encoding import RowEncoder, VideoSampling
 from vidalign.trainers.fingerprint import media_fingerprint
 from vidalign.trainers.incoming import columns_of, refuse_named_media, with_prompt
+from vidalign.trainers.named_media import Placeholders, named_problem
 from vidalign.trainers.rendering import named_placeholders
 from vidalign.trainers.sound import AUDIO_COLUMNS, refuse_deaf, refuse_soundless
 

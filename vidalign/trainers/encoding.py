@@ -12,9 +12,9 @@ import numpy as np
 
 from vidalign.families import FAMILIES
 from vidalign.families.family import EncodedPrompt, Family
-from vidalign.named_media import Placeholders, row_problem
 from vidalign.rows import MediaFolder, chain_of, media_of
 from vidalign.trainers.assistant import expanded_mask, marked_tokens
+from vidalign.trainers.named_media import Placeholders, row_problem
 from vidalign.trainers.rendering import RowText, added_ids, named_placeholders, placeholders, render
 from vidalign.trainers.sound import SILENCE, refuse_deaf
 from vidalign.trainers.splice import splice

@@ -90,20 +90,19 @@ def _column_problem(value: Any, counts: Mapping[str, int] | None, placeholders: 
                 '{"type": "audio"} and {"type": "image"}'
             )
     blocks, pieces = _blocks(value), list(_texts(value))
-    is_string = isinstance(value, str)
     for kind in KINDS:
         token = placeholders.tokens.get(kind)
         typed = sum(piece.count(token) for piece in pieces) if token else 0
-        if typed and not is_string:
-            return (
-                f"holds {token!r} as text, which the model would read as {_a(kind)}; for {_a(kind)} write a block "
-                f'{{"type": "{kind}"}} and put its file into `{kind}s`, otherwise take it out'
-            )
-        written, what = (typed, repr(token)) if is_string else (blocks[kind], f'a block {{"type": "{kind}"}}')
+        written, what = (typed, repr(token)) if typed else (blocks[kind], f'a block {{"type": "{kind}"}}')
         if not written:
             continue
         if counts is None:
             return f"names {_a(kind)} ({what}), but media stand in the prompt; take it out"
+        if typed and not isinstance(value, str):
+            return (
+                f"holds {token!r} as text, which the model would read as {_a(kind)}; for {_a(kind)} write a block "
+                f'{{"type": "{kind}"}} and put its file into `{kind}s`, otherwise take it out'
+            )
         if written != counts.get(kind, 0):
             return _mismatch(kind, written, counts.get(kind, 0), what)
     for token in placeholders.reserved:
