@@ -138,7 +138,7 @@ def test_a_stream_stops_where_the_row_is_reached(name, prompt, media_folder):
         }[prompt]
         if kind == "image" and prompt == "both":
             row["images"] = [Picture.new("RGB", (56, 56))]
-        with pytest.raises(ValueError, match="names a|as text"):
+        with pytest.raises(ValueError, match=r"names a|as text"):
             encoder(row, ())
 
 
@@ -152,7 +152,7 @@ def test_what_only_the_template_knows_stops_too(name, media_folder):
     )
     encoder = RowEncoder(processor, family)
     row = {"prompt": [{"role": "user", "content": [{"type": "text", "text": "?", "video": "a.mp4"}]}]}
-    with pytest.raises(ValueError, match="Found 1 .* tokens in the text but no videos were passed"):
+    with pytest.raises(ValueError, match=r"Found 1 .* tokens in the text but no videos were passed"):
         encoder(row, ())
 
 
@@ -240,7 +240,7 @@ def test_images_are_counted_without_being_decoded(trainer_of, pair_rows, monkeyp
     )
     dataset = Dataset.from_list(rows, features=features)
     monkeypatch.setattr(Image, "decode_example", lambda *a, **k: 1 / 0)
-    with pytest.raises(BadRows, match="row 1: prompt: names 2 images .* and the row has 1 in `images`"):
+    with pytest.raises(BadRows, match=r"row 1: prompt: names 2 images .* and the row has 1 in `images`"):
         trainer_of("dpo", rows=dataset)
 
 

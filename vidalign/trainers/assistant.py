@@ -70,7 +70,10 @@ def expanded_mask(
     result = [0] * len(expanded)
     borders = [-1, *(place for place, token in enumerate(plain) if token in placeholders), len(plain)]
     done = 0
-    for first, last in ((before + 1, after) for before, after in pairwise(borders) if before + 1 < after):
+    for before, last in pairwise(borders):
+        if before >= 0:  # at least one token comes of each placeholder
+            done = next((p + 1 for p in range(done, len(expanded)) if expanded[p] in placeholders), done)
+        first = before + 1
         marked = [place for place in range(first, last) if mask[place]]
         # At the prompt's own ends nothing is expanded.
         begin = first if first == 0 else min(first + _EDGE, *marked[:1], last)
