@@ -7,6 +7,7 @@ neither torch nor av.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -251,7 +252,17 @@ def _texts_problem(row: Mapping[str, Any], kind: str) -> str | None:
     types = {column: isinstance(row[column], str) for column in ("prompt", *COMPLETIONS[kind])}
     if len(set(types.values())) > 1:
         return f"{', '.join(types)}: some are strings and some are messages; use one format in a row"
-    return None
+    return _tools_problem(row.get("tools"))
+
+
+def _tools_problem(tools: Any) -> str | None:
+    if not isinstance(tools, str):
+        return None
+    try:
+        read = json.loads(tools)
+    except ValueError as error:
+        return f"tools: no JSON text ({error}); give a list of schemas, or one as JSON"
+    return None if isinstance(read, list) else f"tools: JSON text of {type(read).__name__} instead of a list"
 
 
 def _media_problem(row: Mapping[str, Any], folder: MediaFolder) -> str | None:

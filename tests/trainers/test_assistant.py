@@ -206,14 +206,14 @@ def dialogues(*texts):
 
 @pytest.fixture
 def sft_of(trainer_of, saved_model):
-    def build(rows, *, marks=True, **settings):
+    def build(rows, *, marks=True, data_collator=None, **settings):
         processor = AutoProcessor.from_pretrained(saved_model("qwen2_5_vl"))
         processor = marked(processor) if marks else processor
         return trainer_of(
             "sft",
             rows=Dataset.from_list(rows),
             assistant_only_loss=True,
-            trainer_options={"processing_class": processor},
+            trainer_options={"processing_class": processor, "data_collator": data_collator},
             **settings,
         )
 
@@ -265,6 +265,14 @@ def test_a_template_that_nobody_can_mark_is_refused(sft_of):
 def test_last_turn_or_all_turns(sft_of):
     with pytest.raises(ValueError, match="leave one of them unset"):
         sft_of(dialogues("red"), completion_only_loss=True)
+
+
+def test_a_collator_of_ones_own_says_so_itself(sft_of):
+    collator = sft_of(dialogues("red")).data_collator
+    sft_of(dialogues("red"), data_collator=collator)
+    collator.assistant_only = False
+    with pytest.raises(ValueError, match="give it assistant_only=True"):
+        sft_of(dialogues("red"), data_collator=collator)
 
 
 @pytest.mark.parametrize(

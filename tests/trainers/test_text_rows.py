@@ -10,7 +10,7 @@ from trl import DPOConfig, DPOTrainer, GRPOTrainer, SFTConfig, SFTTrainer
 
 from vidalign.families import FAMILIES
 from vidalign.families.tiny_tokenizer import BOS, BOS_ID, EOS, EOS_ID, chat_template, tiny_tokenizer
-from vidalign.rows import MediaFolder
+from vidalign.rows import BadRows, MediaFolder
 from vidalign.trainers.collators import RankedCollator, VideoPreferenceCollator, VideoSupervisedCollator
 from vidalign.trainers.encoding import RowEncoder
 
@@ -269,6 +269,13 @@ def test_tools_with_media_may_be_json_text(tools, media_folder):
     encoder = RowEncoder(processor, family, folder=MediaFolder(media_folder))
     row = {"videos": ["0.mp4"], "prompt": [{"role": "user", "content": "?"}], "tools": tools}
     assert processor.tokenizer.decode(encoder(row, ()).prompt.input_ids).startswith(json.dumps(TOOLS))
+
+
+@pytest.mark.parametrize(("tools", "message"), [("[{", "no JSON text"), ("{}", "JSON text of dict")])
+def test_tools_that_are_no_list_are_named(tools, message, trainer_of, pair_rows):
+    rows = [{**row, "tools": tools} for row in pair_rows(2)]
+    with pytest.raises(BadRows, match=f"row 0: tools: {message}"):
+        trainer_of("dpo", rows=rows)
 
 
 @pytest.mark.parametrize("method", ["sft", "ranking"])

@@ -47,7 +47,7 @@ class VideoSFTTrainer(VideoTrainer, SFTTrainer):
         if args is None:
             args = VideoSFTConfig(output_dir="video-sft")
         if train_dataset is not None and has_media(train_dataset):
-            _refuse_with_media(train_dataset, args, kwargs)
+            _refuse_with_media(train_dataset, args, {**kwargs, "data_collator": data_collator})
         self._build(
             super().__init__,
             model=model,
@@ -87,13 +87,14 @@ def _refuse_with_media(dataset: Any, args: VideoSFTConfig, given: dict[str, Any]
             "TRL does not call it for rows with images either. Map the dataset to `prompt` and `completion` beforehand, and "
             "leave it unset."
         )
-    columns = columns_of(dataset)
-    if (
-        args.assistant_only_loss
-        and args.completion_only_loss
-        and "messages" in columns
-        and "prompt" not in columns
-    ):
+    if not args.assistant_only_loss:
+        return
+    collator, columns = given["data_collator"], columns_of(dataset)
+    if collator is not None and not getattr(collator, "assistant_only", False):
+        raise ValueError(
+            "assistant_only_loss=True, but the data_collator that was passed chooses what is scored; give it assistant_only=True"
+        )
+    if args.completion_only_loss and "messages" in columns and "prompt" not in columns:
         raise ValueError(
             "completion_only_loss=True scores the last turn of `messages`, and assistant_only_loss=True all of the "
             "assistant's; leave one of them unset"
