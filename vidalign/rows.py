@@ -235,8 +235,8 @@ def problem(row: Mapping[str, Any], kind: str, folder: MediaFolder) -> str | Non
 
 
 def _texts_problem(row: Mapping[str, Any], kind: str) -> str | None:
-    if row.get(DIALOGUE) and (reason := _dialogue_problem(row["prompt"], row["completion"])) is not None:
-        return f"messages: {reason}"
+    if (reason := dialogue_problem(row)) is not None:
+        return reason
     for column in ("prompt", *COMPLETIONS[kind]):
         value = row.get(column)
         if value is None:
@@ -294,13 +294,20 @@ def _messages_problem(messages: Sequence[Any]) -> str | None:
     return None
 
 
-def _dialogue_problem(earlier: Any, last: Any) -> str | None:
+def dialogue_problem(row: Mapping[str, Any]) -> str | None:
+    """What keeps a row that came as `messages` (`DIALOGUE`) from being learnt, as "column: reason"."""
+    if not row.get(DIALOGUE):
+        return None
+    earlier, last = row["prompt"], row["completion"]
     if last is None:
-        return "missing"
+        return "messages: missing"
     role = last[-1].get("role") if last and isinstance(last[-1], Mapping) else None
     if role != "assistant":
-        return f"the last turn has the role {role!r}, and what is learnt is the assistant's; end the row with it, or drop it"
-    return None if earlier else "only one turn; give the turns that the assistant's answers"
+        return (
+            f"messages: the last turn has the role {role!r}, and what is learnt is the assistant's; end the row with it, or "
+            "drop it"
+        )
+    return None if earlier else "messages: only one turn; give the turns that the assistant's answers"
 
 
 def validate(

@@ -291,6 +291,13 @@ def test_what_does_not_end_with_the_assistant(messages, message, sft_of):
         sft_of(rows)
 
 
+def test_nor_does_a_row_of_a_stream(trainer_of):
+    [row] = dialogues("red")
+    stream = Dataset.from_list([{**row, "messages": row["messages"][:-1]}]).to_iterable_dataset()
+    with pytest.raises(ValueError, match="row 0 of the batch: messages: the last turn has the role 'user'"):
+        trainer_of("sft", rows=stream, max_steps=1).train()
+
+
 def test_turns_of_text_and_of_blocks(trainer_of, media_folder, write_rows):
     """They have no common Arrow type; `datasets` reads them as JSON."""
     from datasets import load_dataset

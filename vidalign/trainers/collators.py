@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
-from vidalign.rows import DIALOGUE, order_problem
+from vidalign.rows import DIALOGUE, dialogue_problem, order_problem
 from vidalign.trainers.encoding import EncodedRow, RowEncoder
 
 ROW = "vidalign_row"
@@ -209,6 +209,10 @@ class VideoSupervisedCollator:
     assistant_only: bool = False
 
     def __call__(self, examples: list[Mapping[str, Any]]) -> dict[str, Any]:
+        for number, example in enumerate(examples):
+            with _naming(example, number):
+                if (reason := dialogue_problem(example)) is not None:
+                    raise ValueError(reason)
         encoded = encode_rows(
             self.encoder, examples, ("completion",), self.max_length, assistant=self.assistant_only
         )

@@ -6,8 +6,7 @@ type it does not know. Looks at text alone: no medium is opened.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +60,8 @@ def row_problem(
         if (reason := _column_problem(row[column], None, placeholders)) is not None:
             return f"{column}: {reason}"
     if any(counts.values()) and not isinstance(prompt, str):
-        unwritten = [kind for kind, count in counts.items() if count and not _blocks(prompt)[kind]]
+        types, _ = _read(prompt)
+        unwritten = [kind for kind, count in counts.items() if count and kind not in types]
         if unwritten and not any(message["role"] == "user" for message in prompt):
             return f"prompt: has no user message to show the {unwritten[0]} in; add one, or a block that says where"
     return None
@@ -79,21 +79,22 @@ def _column_problem(value: Any, counts: Mapping[str, int] | None, placeholders: 
     """counts: media of each kind; None where none may be named."""
     if not isinstance(value, (str, list, tuple)):
         return None
-    for number, block in enumerate(_all_blocks(value)):
-        kind = block.get("type")
-        if kind == "text" or kind in KINDS:
+    types, texts = _read(value)
+    for number, name in enumerate(types):
+        if name == "text" or name in KINDS:
             continue
-        if not placeholders.only_text or any(medium in str(kind) for medium in KINDS):
+        if not placeholders.only_text or any(medium in str(name) for medium in KINDS):
             return (
-                f"content block {number} has the type {kind!r}, which a chat template may leave out or take for a medium; "
+                f"content block {number} has the type {name!r}, which a chat template may leave out or take for a medium; "
                 'blocks are {"type": "text"} and, for a file of the columns videos, audios and images, {"type": "video"}, '
                 '{"type": "audio"} and {"type": "image"}'
             )
-    blocks, pieces = _blocks(value), list(_texts(value))
     for kind in KINDS:
         token = placeholders.tokens.get(kind)
-        typed = sum(piece.count(token) for piece in pieces) if token else 0
-        written, what = (typed, repr(token)) if typed else (blocks[kind], f'a block {{"type": "{kind}"}}')
+        typed = sum(text.count(token) for text in texts) if token else 0
+        written, what = (
+            (typed, repr(token)) if typed else (types.count(kind), f'a block {{"type": "{kind}"}}')
+        )
         if not written:
             continue
         if counts is None:
@@ -106,7 +107,7 @@ def _column_problem(value: Any, counts: Mapping[str, int] | None, placeholders: 
         if written != counts.get(kind, 0):
             return _mismatch(kind, written, counts.get(kind, 0), what)
     for token in placeholders.reserved:
-        if any(token in piece for piece in pieces):
+        if any(token in text for text in texts):
             return f"holds {token!r} as text, which stands for part of a medium; take it out"
     return None
 
@@ -128,29 +129,20 @@ def _many(count: int, kind: str) -> str:
     return _a(kind) if count == 1 else f"{count} {kind}s"
 
 
-def _blocks(value: Any) -> Counter[Any]:
-    return Counter(block.get("type") for block in _all_blocks(value))
-
-
-def _messages(value: Any) -> Iterator[Mapping[str, Any]]:
-    if not isinstance(value, str):
-        yield from (message for message in value if isinstance(message, Mapping))
-
-
-def _all_blocks(value: Any) -> Iterator[Mapping[str, Any]]:
-    for message in _messages(value):
-        content = message.get("content")
-        if isinstance(content, Sequence) and not isinstance(content, str):
-            yield from (block for block in content if isinstance(block, Mapping))
-
-
-def _texts(value: Any) -> Iterator[str]:
+def _read(value: Any) -> tuple[list[Any], list[str]]:
+    """The types of all content blocks of a string or of messages, and all text."""
     if isinstance(value, str):
-        yield value
-    for message in _messages(value):
-        for text in (message.get("content"), message.get("value")):  # `value`: of `conversations`
-            if isinstance(text, str):
-                yield text
-    for block in _all_blocks(value):
-        if isinstance(block.get("text"), str):
-            yield block["text"]
+        return [], [value]
+    types: list[Any] = []
+    texts: list[Any] = []
+    for message in value:
+        if not isinstance(message, Mapping):
+            continue
+        content = message.get("content")
+        if isinstance(content, (list, tuple)):
+            blocks = [block for block in content if isinstance(block, Mapping)]
+            types += [block.get("type") for block in blocks]
+            texts += [block.get("text") for block in blocks]
+        else:
+            texts += [content, message.get("value")]  # `value`: of `conversations`
+    return types, [text for text in texts if isinstance(text, str)]
