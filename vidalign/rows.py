@@ -195,15 +195,13 @@ def _chain_problem(row: Mapping[str, Any], folder: MediaFolder) -> str | None:
     for number, item in enumerate(items):
         if (reason := _texts_problem(item, "supervised")) is not None:
             return f"{own}, item {number}: {reason}"
-    places: dict[Any, int] = {}
+    places: dict[str, int] = {}
     for number, item in enumerate(items):
         value = item["completion" if own == "ranked" else "prompt"]
-        calls = (
-            [] if isinstance(value, str) else [without_nulls(message.get("tool_calls")) for message in value]
-        )
-        text = text_of(value).strip() + (repr(calls) if any(calls) else "")
-        if places.setdefault(text, number) != number:
-            return f"{own}: items {places[text]} and {number} are equal, so neither is better; take one out"
+        calls = [] if isinstance(value, str) else [message.get("tool_calls") for message in value]
+        said = text_of(value).strip() + (repr(calls) if any(calls) else "")
+        if places.setdefault(said, number) != number:
+            return f"{own}: items {places[said]} and {number} are equal, so neither is better; take one out"
     return _scores_problem(row.get("scores"), len(items)) or _media_problem(row, folder)
 
 
@@ -262,7 +260,11 @@ def _tools_problem(tools: Any) -> str | None:
         read = json.loads(tools)
     except ValueError as error:
         return f"tools: no JSON text ({error}); give a list of schemas, or one as JSON"
-    return None if isinstance(read, list) else f"tools: JSON text of {type(read).__name__} instead of a list"
+    return (
+        None
+        if read is None or isinstance(read, list)
+        else f"tools: JSON text of {type(read).__name__} instead of a list"
+    )
 
 
 def _media_problem(row: Mapping[str, Any], folder: MediaFolder) -> str | None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 import trl
 from trl import DPOTrainer, GRPOTrainer, SFTTrainer
+from trl.data_utils import _tokenize
 from trl.generation.vllm_generation import VLLMGeneration
 from trl.trainer import dpo_trainer, grpo_trainer, sft_trainer, utils
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
@@ -44,6 +45,7 @@ OVERRIDDEN = {
         "ea73c3909275851d",
     ),
     "VLLMGeneration.generate": (VLLMGeneration.generate, "2d2ac2be5b1309c4"),
+    "data_utils._tokenize": (_tokenize, "5fc8cbcb4cacebc8"),
     "add_fused_lm_head": (add_fused_lm_head, "422d009f04b66659"),
 }
 

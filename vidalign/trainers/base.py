@@ -306,12 +306,10 @@ def _undecoded(dataset: Any, column: str) -> Any:
 
 
 def _undecoded_images(dataset: Any) -> Any:
-    """For a look at all rows, images as they are stored, in the columns that users know."""
+    """For a look at all rows: images as they are stored."""
     from datasets import Image, List
 
-    for kept, column in ((IMAGES, "images"), ("vidalign_image", "image")):
-        if kept in dataset.column_names:
-            dataset = dataset.rename_column(kept, column)
+    for column in ("image", "images", "vidalign_image", IMAGES):
         feature = dataset.features.get(column)
         if isinstance(feature, Image):
             dataset = dataset.cast_column(column, Image(decode=False))

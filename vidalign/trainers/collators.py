@@ -189,7 +189,7 @@ class RankedCollator:
         """Equal for rows that may share a prefix: one prompt, or the same tokens up to the last of the same media."""
         if len({other.key for other in items}) == 1:
             return item.key
-        return media_prefix(item, self.encoder.media_token_ids) or f"chain {number}"
+        return media_prefix(item, self.encoder.named_ids) or f"chain {number}"
 
 
 @dataclass
@@ -216,7 +216,7 @@ class VideoSupervisedCollator:
         encoded = encode_rows(
             self.encoder, examples, ("completion",), self.max_length, assistant=self.assistant_only
         )
-        groups, media_tokens = PromptGroups({}, []), self.encoder.media_token_ids
+        groups, media_tokens = PromptGroups({}, []), self.encoder.named_ids
         # Dialogues on one video go apart early and share what they have in common.
         numbers = [groups.of(row, media_prefix(row, media_tokens)) for row in encoded]
         rows = [(row.prompt.input_ids, row.completions["completion"]) for row in encoded]

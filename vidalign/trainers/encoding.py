@@ -136,7 +136,8 @@ class RowEncoder:
             named_placeholders(processor, family, media_token_ids) if family else Placeholders(only_text=True)
         )
         written = [*self.named.tokens.values(), *self.named.reserved]
-        self._named_ids = frozenset(self.tokenizer.convert_tokens_to_ids(written)) | media_token_ids
+        self.named_ids = frozenset(self.tokenizer.convert_tokens_to_ids(written)) | media_token_ids
+        """Ids that stand for media, before a processor expands them or behind it."""
         self.chat_template: str | None = None
         """In place of the processor's own."""
         self.keeps_decoded = False
@@ -257,7 +258,7 @@ class RowEncoder:
             raise ValueError(reason)
 
     def _refuse_named(self, column: str, ids: Sequence[int]) -> None:
-        wrong = self._named_ids.intersection(ids)
+        wrong = self.named_ids.intersection(ids)
         if wrong:
             token = self.tokenizer.convert_ids_to_tokens(min(wrong))
             raise ValueError(f"{column} contains the media placeholder {token!r}; remove it from the text")

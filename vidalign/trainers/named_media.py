@@ -39,7 +39,8 @@ def named_problem(row: Mapping[str, Any], kind: str, placeholders: Placeholders)
         row: a row in which `vidalign.rows.problem` finds nothing.
         kind: a key of `vidalign.rows.COMPLETIONS`.
     """
-    counts = {medium: len(media_of(row, medium)) for medium in KINDS}
+    # Images of a dataset that a trainer has prepared already stand in columns of its own.
+    counts = {medium: len(media_of(row, medium) or media_of(row, f"vidalign_{medium}")) for medium in KINDS}
     if kind != "ranked":
         return row_problem(row, COMPLETIONS[kind], counts, placeholders)
     own = "ranked" if row.get("prompts") is None else "prompts"
