@@ -23,7 +23,7 @@ from typing import Any
 from _machine import describe
 from _server import data_of, serve, started
 
-from vidalign.build.chains import build_chains
+from vidalign.data.chains import build_chains
 from vidalign.judge import LLMJudge
 
 WORDS = "red two tall kitchen walks wooden behind night woman slowly left cup".split()  # noqa: SIM905

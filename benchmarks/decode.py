@@ -5,7 +5,8 @@
 All read the same frames at full size as RGB, into one array; the runs of the readers alternate, so that a
 busy machine slows all alike. Each peer is used in its best way for this sampling, and its fastest way counts.
 The target is 0.9 of the faster peer's speed, within 1 grey level of it on average. torchcodec and
-opencv-python-headless are dev extras; an absent one is reported and left out.
+opencv-python-headless are dev extras, and torchcodec looks for FFmpeg's libraries on the machine; one that is absent, or
+cannot read a second of film, is reported and left out.
 """
 
 from __future__ import annotations
@@ -91,7 +92,39 @@ def _capture(path: Path, threads: int) -> Any:
     import cv2
 
     options = [cv2.CAP_PROP_N_THREADS, threads] if threads else []
-    return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, options)
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, options)
+    if not capture.isOpened():
+        raise OSError("OpenCV opens no H.264 file here: built without FFmpeg")
+    return capture
+
+
+Reader = Callable[[Path, int], np.ndarray]
+
+# Package -> its readers by name.
+PEERS: dict[str, dict[str, Reader]] = {
+    "torchcodec": {"torchcodec": torchcodec_times, "torchcodec approximate": torchcodec_approximate},
+    "opencv-python-headless": {"opencv": opencv_grab},
+}
+
+
+def usable_peers(sample: Path, threads: int) -> tuple[dict[str, Reader], dict[str, str]]:
+    """The peers that read `sample`, and their packages' versions. Others are named, with the reason.
+
+    Importing tells too little: torchcodec loads FFmpeg's libraries with its first decoder.
+    """
+    readers: dict[str, Reader] = {}
+    versions: dict[str, str] = {}
+    for package, peers in PEERS.items():
+        try:
+            for read in peers.values():
+                read(sample, threads)
+            versions[package] = importlib.metadata.version(package)
+        except (ImportError, OSError, RuntimeError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
+            print(f"left out: {package} ({reason})")
+        else:
+            readers.update(peers)
+    return readers, versions
 
 
 def _difference(frames: np.ndarray, reference: np.ndarray) -> float:
@@ -109,24 +142,16 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    readers: dict[str, Callable[[Path, int], np.ndarray]] = {"vidalign": ours}
-    versions = {"av": av.__version__, "numpy": np.__version__}
-    for package, peers in {
-        "torchcodec": {"torchcodec": torchcodec_times, "torchcodec approximate": torchcodec_approximate},
-        "opencv-python-headless": {"opencv": opencv_grab},
-    }.items():
-        try:
-            __import__({"opencv-python-headless": "cv2"}.get(package, package))
-            versions[package] = importlib.metadata.version(package)
-            readers.update(peers)
-        except (ImportError, RuntimeError, OSError) as error:
-            print(f"absent: {package} ({str(error).splitlines()[0]})")
     if arguments.threads:
         decode.MAX_THREADS = arguments.threads
         decode.decoder_threads = lambda: arguments.threads
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "film.mp4"
+        sample, path = Path(folder) / "sample.mp4", Path(folder) / "film.mp4"
+        write_video(sample, 1)
+        peers, peer_versions = usable_peers(sample, arguments.threads)
+        readers: dict[str, Reader] = {"vidalign": ours, **peers}
+        versions = {"av": av.__version__, "numpy": np.__version__, **peer_versions}
         write_video(path, arguments.seconds)
         print(
             f"{platform.platform()}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores; "
@@ -160,6 +185,8 @@ def main() -> None:
     if peers_only:
         best = min(peers_only, key=peers_only.__getitem__)
         print(f"speed, ours / best peer ({best}): {peers_only[best] / medians['vidalign']:.2f} (target 0.90)")
+    else:
+        print("no peer can be used here, so there is nothing to compare with")
 
 
 if __name__ == "__main__":

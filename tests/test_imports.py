@@ -10,13 +10,15 @@ import vidalign
 PACKAGE = Path(vidalign.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# cli -> trainers, build, evaluate -> rewards, prefix -> judge -> families, video, rows -> losses
+# cli -> trainers, data, evaluate -> rewards, prefix -> judge -> families, video, rows -> losses
 LEVELS = [
-    {"losses"},
+    {"_version"},
+    {"losses", "provenance"},
     {"families", "video", "rows"},
     {"judge"},
-    {"rewards", "prefix"},
-    {"trainers", "build", "evaluate"},
+    {"prefix", "stages"},
+    {"rewards", "report"},
+    {"trainers", "data", "evaluate"},
     {"cli"},
 ]
 LEVEL_OF = {part: level for level, parts in enumerate(LEVELS) for part in parts}
@@ -89,7 +91,7 @@ def test_imports_flow_one_way(path):
         ("vidalign.rewards.dialogue", "import vidalign.trainers.dpo"),
         ("vidalign.prefix.forward", "from vidalign import SynPOTrainer"),
         ("vidalign.prefix.forward", "def f():\n    from vidalign.trainers.dpo import VideoDPOTrainer"),
-        ("vidalign.toyworld.demo", "from vidalign.cli import main"),
+        ("vidalign.toyworld.world", "from vidalign.cli import main"),
         ("vidalign.trainers.dpo", "from vidalign.toyworld.world import write"),
         ("vidalign.trainers.dpo", "from trl.trainer.utils import pad"),
         ("vidalign.trainers.dpo", "import trl.trainer.utils"),
@@ -112,7 +114,7 @@ def test_a_wrong_import_is_seen(module, source):
         ),
         ("vidalign.trainers._trl", "from trl.trainer.utils import pad"),
         ("vidalign.trainers.dpo", "from trl import DPOTrainer"),
-        ("vidalign.toyworld.demo", "from vidalign.trainers.dpo import VideoDPOTrainer"),
+        ("vidalign.toyworld.world", "from vidalign.trainers.dpo import VideoDPOTrainer"),
         ("vidalign.cli", "from vidalign.trainers import sft"),
     ],
 )

@@ -100,6 +100,14 @@ def test_synpo_defaults_are_the_released_ones():
     assert by_hand(synpo_loss) == by_hand(synpo_loss, alpha=30.0, beta=0.2, variant="synpo")
 
 
+@pytest.mark.parametrize("variant", list(SYNPO_VARIANTS))
+def test_each_synpo_variant_has_its_own_alpha(variant):
+    """Table 8: v5, the margin without a sigmoid, has α = 1."""
+    own = 1.0 if variant == "v5" else 30.0
+    assert by_hand(synpo_loss, variant=variant) == by_hand(synpo_loss, alpha=own, beta=0.2, variant=variant)
+    assert by_hand(synpo_loss, alpha=7.0, variant=variant) != by_hand(synpo_loss, variant=variant)
+
+
 def test_simpo_by_hand():
     # 2 * (-2 ln 2 + 2.5 ln 2) - 0.5 = ln 2 - 0.5 = 0.1931471806; -log σ = log(1 + e^0.5 / 2)
     assert by_hand(simpo_loss, beta=2.0, gamma=0.5) == pytest.approx(

@@ -9,10 +9,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from vidalign._version import __version__
+
 if TYPE_CHECKING:
     from vidalign.losses import (
         cpo_loss,
         dpop_loss,
+        ipo_loss,
         mpo_loss,
         plackett_luce_loss,
         ranking_hinge_loss,
@@ -27,8 +30,6 @@ if TYPE_CHECKING:
     from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
     from vidalign.trainers.synpo import SynPOConfig, SynPOTrainer
     from vidalign.video import Video, clips, probe, read_audio, read_video
-
-__version__ = "0.1.0.dev0"
 
 _MODULE_OF = {
     "RankingConfig": "vidalign.trainers.ranking",
@@ -45,6 +46,7 @@ _MODULE_OF = {
     "clips": "vidalign.video",
     "cpo_loss": "vidalign.losses",
     "dpop_loss": "vidalign.losses",
+    "ipo_loss": "vidalign.losses",
     "lora_preset": "vidalign.trainers.adapters",
     "mpo_loss": "vidalign.losses",
     "plackett_luce_loss": "vidalign.losses",
@@ -73,6 +75,7 @@ __all__ = [
     "clips",
     "cpo_loss",
     "dpop_loss",
+    "ipo_loss",
     "lora_preset",
     "mpo_loss",
     "plackett_luce_loss",

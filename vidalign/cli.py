@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 
 import yaml
 
-from vidalign import __version__
-from vidalign.build import command as build_command
+from vidalign._version import __version__
+from vidalign.data import command as build_command
 
 PACKAGE = Path(__file__).resolve().parent
 RECIPES = PACKAGE / "recipes"

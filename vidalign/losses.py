@@ -25,6 +25,7 @@ __all__ = [
     "SYNPO_VARIANTS",
     "cpo_loss",
     "dpop_loss",
+    "ipo_loss",
     "mean_logps",
     "mpo_loss",
     "plackett_luce_loss",
@@ -34,7 +35,9 @@ __all__ = [
     "synpo_loss",
 ]
 
-SYNPO_VARIANTS = ("synpo", "v1", "v2", "v3", "v4", "v5")
+SYNPO_VARIANTS = {"synpo": 30.0, "v1": 30.0, "v2": 30.0, "v3": 30.0, "v4": 30.0, "v5": 1.0}
+"""The objectives of `synpo_loss`, each with its α where none is given: in v5, which has no sigmoid, α = 1 (Table 8); of
+the others' 20, 30, 50 (Table 7 and 8) the released code has 30."""
 
 
 def _float(x: Tensor) -> Tensor:
@@ -83,7 +86,7 @@ def synpo_loss(
     chosen_mask: Tensor,
     rejected_mask: Tensor,
     *,
-    alpha: float = 30.0,
+    alpha: float | None = None,
     beta: float = 0.2,
     variant: str = "synpo",
 ) -> Tensor:
@@ -91,24 +94,25 @@ def synpo_loss(
 
     With `S(y)` the vector of token probabilities, an overline the mean over tokens, and `g(y) = exp(mean log S(y))`:
 
-    | variant | objective |
-    |---|---|
-    | `synpo` | `-σ(α g(y_w) - α g(y_l)) - β mean S(y_w)` |
-    | `v1` | `-σ(α g(y_w) - α g(y_l))` |
-    | `v2` | `-σ(α g(y_w) - α g(y_l)) - β mean log S(y_w)` |
-    | `v3` | `-σ(α mean S(y_w) - α mean S(y_l)) - β mean S(y_w)` |
-    | `v4` | `-σ(α mean S(y_w) - α mean S(y_l)) - β mean log S(y_w)` |
-    | `v5` | `-(α g(y_w) - α g(y_l)) - β mean S(y_w)`, with α = 1 in the paper |
+    | variant | objective | α | β |
+    |---|---|---|---|
+    | `synpo` | `-σ(α g(y_w) - α g(y_l)) - β mean S(y_w)` | 20, 30, 50 | 0.1, 0.2, 0.3 |
+    | `v1` | `-σ(α g(y_w) - α g(y_l))` | 20, 30, 50 | |
+    | `v2` | `-σ(α g(y_w) - α g(y_l)) - β mean log S(y_w)` | 20, 30, 50 | 0.05, 0.1, 0.2, 0.3 |
+    | `v3` | `-σ(α mean S(y_w) - α mean S(y_l)) - β mean S(y_w)` | 10, 20, 30, 50 | 0.1, 0.2, 0.3 |
+    | `v4` | `-σ(α mean S(y_w) - α mean S(y_l)) - β mean log S(y_w)` | 10, 20, 30, 50 | 0.05, 0.1, 0.2, 0.3 |
+    | `v5` | `-(α g(y_w) - α g(y_l)) - β mean S(y_w)` | 1 | 0.01, 0.02, 0.05, 0.1, 0.15, 0.2 |
 
-    There is no logarithm around the sigmoid. The paper's Table 4 lists the same variants but has lost some overlines.
+    There is no logarithm around the sigmoid. The values are those that the paper searches (Table 7 for `synpo`). Its
+    Table 4 lists the same variants but has lost some overlines.
 
     Limiting cases: `beta=0` gives v1; `alpha=0` leaves `-1/2` and the language term; v5 with `alpha=1, beta=0` is SimPER.
 
     Args:
         chosen_logps, rejected_logps: `[B, T]`, log-probability of each token, in nats.
         chosen_mask, rejected_mask: `[B, T]`, 1 on the completion's tokens, its EOS included.
-        alpha: slope of the ranking term, ≥ 0. The paper searches 20, 30, 50.
-        beta: weight of the language term, ≥ 0. The paper searches 0.1, 0.2, 0.3.
+        alpha: slope of the ranking term, ≥ 0. None: the variant's own, of `SYNPO_VARIANTS`.
+        beta: weight of the language term, ≥ 0. Not read by v1, which has none.
         variant: one of `SYNPO_VARIANTS`.
 
     Returns:
@@ -121,6 +125,7 @@ def synpo_loss(
         raise ValueError(
             f"variant={variant!r} is not a SynPO variant; choose one of {', '.join(SYNPO_VARIANTS)}"
         )
+    alpha = SYNPO_VARIANTS[variant] if alpha is None else alpha
     chosen, rejected = _clean(chosen_logps, chosen_mask), _clean(rejected_logps, rejected_mask)
     chosen_mean, rejected_mean = _mean(chosen, chosen_mask), _mean(rejected, rejected_mask)  # mean log S(y)
     chosen_mean_p = _mean(chosen.exp(), chosen_mask)  # mean S(y_w)
@@ -259,6 +264,37 @@ def dpop_loss(
     rejected_logratios = _float(rejected_logps) - _float(ref_rejected_logps)
     penalty = torch.relu(-chosen_logratios)  # max(0, log π_ref(y_w) / π(y_w))
     return -F.logsigmoid(beta * (chosen_logratios - rejected_logratios - lambda_ * penalty))  # DPOP Eq. 3
+
+
+def ipo_loss(
+    chosen_logps: Tensor,
+    rejected_logps: Tensor,
+    ref_chosen_logps: Tensor,
+    ref_rejected_logps: Tensor,
+    *,
+    tau: float = 0.1,
+) -> Tensor:
+    """IPO (Azar et al. 2023, arXiv:2310.12036, Eq. 17; SynPO Table 7): a squared distance of the margin from `1/(2 tau)`.
+
+    Two readings are in use. With *summed* log-probabilities it is the equation as it is printed, in which the margin of a
+    long caption reaches `1/(2 tau)` by a small change of each token. With *means* per token it is TRL's `"ipo"`, which
+    IPO's authors confirmed as the form behind their results. At equal lengths n, sums with `tau` are `n²` times the means
+    with `n * tau`.
+
+    Limiting case: `tau → ∞` leaves the squared margin, which pulls towards the reference.
+
+    Args:
+        chosen_logps, rejected_logps: `[B]`, log-probability of each completion under the policy, in nats: of the
+            sequence, or its mean per token.
+        ref_chosen_logps, ref_rejected_logps: `[B]`, the same under the reference.
+        tau: strength of the tie to the reference, > 0; SynPO's Table 7 searches 0.01, 0.1, 0.5, 1.0.
+
+    Returns:
+        `[B]`, ≥ 0.
+    """
+    chosen_logratios = _float(chosen_logps) - _float(ref_chosen_logps)
+    rejected_logratios = _float(rejected_logps) - _float(ref_rejected_logps)
+    return (chosen_logratios - rejected_logratios - 1 / (2 * tau)) ** 2  # IPO Eq. 17
 
 
 def _differences(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

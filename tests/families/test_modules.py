@@ -78,7 +78,7 @@ PARTS_BY_HAND = {
             "projector": ([], []),
             "language_model": (["model.", "lm_head."], []),
         }
-        for name in ("llama", "qwen2", "qwen3")
+        for name in ("llama", "mistral", "qwen2", "qwen3")
     },
 }
 
@@ -136,7 +136,8 @@ def adapted(model):
 
 
 @pytest.mark.parametrize(
-    "parts", [[], ["vision_tower"], ["audio_tower"], ["vision_tower", "audio_tower", "projector"]]
+    "parts",
+    [[], ["projector"], ["vision_tower"], ["audio_tower"], ["vision_tower", "audio_tower", "projector"]],
 )
 def test_lora_goes_to_the_linears_and_nowhere_else(built, parts):
     model = built.family.tiny_model()

@@ -3,7 +3,9 @@
 import copy
 import gc
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -80,10 +82,10 @@ def test_features_live_as_long_as_their_media(row_batch):
     freeze(model, ["vision_tower", "projector"])
     encoder = MediaEncoder(SharedPrefix(model).family)
     logps(model, rows, encoder)
-    assert len(encoder._kept) == 1
+    assert len(encoder.kept) == 1
     rows.media = []
     gc.collect()
-    assert not encoder._kept
+    assert not encoder.kept
 
 
 PROJECTING = [name for name in FAMILIES if FAMILIES[name].projections]
@@ -113,3 +115,99 @@ def test_frozen_towers_run_once_for_a_projector_that_learns(name, row_batch):
         torch.testing.assert_close(learnt, logps(policy, rows, MediaEncoder(plain.family)))
         torch.testing.assert_close(other, logps(reference, rows, MediaEncoder(plain.family)))
     assert (learnt - other).abs().max() > 1e-3
+
+
+def clips(name="qwen2_5_vl", count=6):
+    """A frozen model and the media of so many prompts, which live on as in a cache of prompts; every second one longer."""
+    family, rng = FAMILIES[name], np.random.default_rng(0)
+    model, processor = family.tiny_model(), family.tiny_processor()
+    freeze(model, ["vision_tower", "audio_tower", "projector"])
+    text = f"{family.video_placeholder(processor)} describe it"
+    media = []
+    for frames in (4 + 2 * (number % 2) for number in range(count)):
+        pixels = rng.integers(0, 255, (frames, 56, 56, 3)).astype("uint8")
+        video = SimpleNamespace(
+            frames=pixels, timestamps=np.arange(frames) / 2.0, duration=frames / 2.0, fps=2.0
+        )
+        media.append(family.encode(processor, text, [video]).media)
+    return model, media
+
+
+def selections(count, of, size=3):
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randperm(of, generator=generator)[:size].tolist() for _ in range(count)]
+
+
+def flat(value):
+    """All features of a batch, in order."""
+    if isinstance(value, torch.Tensor):
+        return value.flatten()
+    values = value.values() if hasattr(value, "values") else value
+    return torch.cat([flat(item) for item in values if item is not None])
+
+
+# Features as one tensor a clip, with those of deeper layers beside them, and as one tensor for all.
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen3_vl", "llava_next_video"])
+def test_media_that_come_again_are_kept_each_by_itself(name):
+    """Whatever the batches of one set of cached prompts, the towers run at most twice for each."""
+    model, media = clips(name, count=4)
+    encoder, plain = MediaEncoder(FAMILIES[name]), MediaEncoder(FAMILIES[name], cache_gb=0)
+    for numbers in selections(10, len(media)):
+        batch = [media[number] for number in numbers]
+        features = encoder(model.base_model, batch)
+        torch.testing.assert_close(
+            flat(features), flat(plain(model.base_model, batch)), atol=1e-5, rtol=1e-4, msg=name
+        )
+    assert encoder.runs <= 2 * len(media) < 10
+    assert len(encoder.kept) <= 2 * len(media)
+    assert plain.runs == 10 and len(plain.kept) == 0
+
+
+@pytest.mark.parametrize("room", [1, 2.5])
+def test_what_is_kept_stays_within_its_memory(room):
+    model, media = clips()
+    unbounded = MediaEncoder(FAMILIES["qwen2_5_vl"])
+    sizes = []
+    for group in media:
+        unbounded(model.base_model, [group])
+        sizes.append(unbounded.kept.held - sum(sizes))
+    # Features of 64 float32 numbers, one for four patches.
+    assert sizes == [len(group["pixel_values_videos"]) // 4 * 64 * 4 for group in media]
+    capacity = int(room * max(sizes))
+    encoder = MediaEncoder(FAMILIES["qwen2_5_vl"], cache_gb=capacity / 2**30)
+    assert encoder.kept.capacity == capacity
+    for numbers in selections(8, len(media)):
+        batch = [media[number] for number in numbers]
+        features = encoder(model.base_model, batch)
+        assert encoder.kept.held <= capacity
+        torch.testing.assert_close(
+            flat(features), flat(unbounded(model.base_model, batch)), atol=1e-6, rtol=0
+        )
+    assert encoder.kept.held > 0
+
+
+def test_the_least_recently_used_go_first():
+    model, media = clips(count=5)
+    media = media[::2]  # of equal size
+    encoder = MediaEncoder(FAMILIES["qwen2_5_vl"])
+    encoder(model.base_model, media[:1])
+    encoder.kept.capacity = 2 * encoder.kept.held
+
+    def runs(group):
+        before = encoder.runs
+        encoder(model.base_model, [group])
+        return encoder.runs - before
+
+    a, b, c = media
+    assert [runs(group) for group in (a, b, a, c, a, b)] == [0, 1, 0, 1, 0, 1]
+
+
+def test_what_alone_is_too_large_drops_nothing():
+    model, media = clips(count=2)  # the second is larger
+    encoder = MediaEncoder(FAMILIES["qwen2_5_vl"])
+    encoder(model.base_model, media[:1])
+    encoder.kept.capacity = encoder.kept.held
+    for _ in range(2):
+        encoder(model.base_model, media[1:])
+    encoder(model.base_model, media[:1])
+    assert encoder.runs == 3 and len(encoder.kept) == 1

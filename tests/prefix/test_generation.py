@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from vidalign.families import FAMILIES
+from vidalign.families.family import EncodedPrompt
 from vidalign.prefix import generate
+from vidalign.prefix.generation import _shared_length
 
 
 @pytest.fixture
@@ -167,3 +169,58 @@ def test_responses_stop_at_their_end(prompts_of):
     free = generate(model, prompts[:1], max_new_tokens=6, do_sample=False)[0][0]
     stopped = generate(model, prompts[:1], max_new_tokens=6, do_sample=False, eos_token_id=free[1])[0][0]
     assert stopped == free[:2]
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if FAMILIES[name].vision_tower])
+def test_several_prompts_on_one_video_read_it_once_and_say_what_each_would_alone(name):
+    family = FAMILIES[name]
+    model, processor = family.tiny_model().eval(), family.tiny_processor()
+    rng = np.random.default_rng(0)
+    video = SimpleNamespace(
+        frames=rng.integers(0, 255, (4, 56, 56, 3)).astype("uint8"),
+        timestamps=np.arange(4) / 2,
+        duration=2.0,
+        fps=2.0,
+    )
+    mark = family.video_placeholder(processor)
+    texts = ("describe", "what is here", "describe the video in a b c", "what")
+    alone = [family.encode(processor, f"{mark} {text}", [video]) for text in texts]
+    # On one video's tensors, as an encoder of rows gives them.
+    prompts = [EncodedPrompt(prompt.input_ids, alone[0].media) for prompt in alone]
+    options = {"max_new_tokens": 6, "do_sample": False}
+    lengths = []
+    model.get_submodule("model.language_model").register_forward_pre_hook(
+        lambda module, args, kwargs: lengths.append(kwargs["inputs_embeds"].shape[1]), with_kwargs=True
+    )
+    together = generate(model, [prompts[0], EncodedPrompt([5, 7, 9]), *prompts[1:]], samples=2, **options)
+    read = lengths[: len(lengths) - 6]
+    del together[1]
+    for prompt, responses in zip(alone, together, strict=True):
+        assert responses == [plainly(family, model, prompt, **options)] * 2
+    # What all begin with once, what each has beyond it, and the two tokens of the text prompt.
+    columns = list(zip(*(prompt.input_ids[:-1] for prompt in alone), strict=False))
+    common = next((place for place, column in enumerate(columns) if len(set(column)) > 1), len(columns))
+    beyond = [len(prompt.input_ids) - 1 - common for prompt in alone]
+    assert sorted(read) == sorted([common, *filter(None, beyond), 2])
+
+
+def test_prompts_that_differ_before_their_video_are_read_apart(prompts_of):
+    _, model, _ = prompts_of("qwen2_5_vl")
+    ids, video = [5, 6, 7, 8, 9], model.config.video_token_id
+    assert (
+        _shared_length(
+            [EncodedPrompt([1, video, video, *ids]), EncodedPrompt([2, video, video, *ids])], {video}
+        )
+        == 0
+    )
+    assert (
+        _shared_length(
+            [EncodedPrompt([1, video, video, *ids]), EncodedPrompt([1, video, video, 5, 6])], {video}
+        )
+        == 4
+    )
+    assert (
+        _shared_length([EncodedPrompt([1, video, 5, 6]), EncodedPrompt([1, video, 5, video, 6])], {video})
+        == 0
+    )
+    assert _shared_length([EncodedPrompt([1, video, 5])], {video}) == 0

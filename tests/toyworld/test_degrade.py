@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from vidalign.build.chains.steps import Draft, change
+from vidalign.data.chains.steps import Draft, change
 from vidalign.judge.ledger import JudgeError
 from vidalign.judge.question import Question, Unusable
 from vidalign.toyworld.captions import caption, caption_facts, score

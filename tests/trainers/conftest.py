@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset
+from datasets import Dataset, Features, Image, List, Value
+from PIL import Image as Picture
 from transformers import set_seed
 
 from vidalign.families import FAMILIES
@@ -10,6 +11,9 @@ from vidalign.trainers.grpo import VideoGRPOConfig, VideoGRPOTrainer
 from vidalign.trainers.ranking import RankingConfig, RankingTrainer
 from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
 from vidalign.trainers.synpo import SynPOConfig, SynPOTrainer
+from vidalign.video import read_video
+
+MESSAGES = List({"role": Value("string"), "content": Value("string")})
 
 OURS = {
     "dpo": (VideoDPOTrainer, VideoDPOConfig),
@@ -40,6 +44,23 @@ def chain_rows(pair_rows):
                 row["ranked"] = [[{"role": "assistant", "content": text}] for text in texts]
             table.append(row)
         return table
+
+    return rows
+
+
+@pytest.fixture
+def frame_rows(media_folder, pair_rows):
+    """Rows whose `images` are frames of the files."""
+
+    def rows(columns, count=4):
+        table = []
+        for row in pair_rows(count):
+            frames = read_video(str(media_folder / row["videos"][0]), fps=1.0).frames
+            pictures = [Picture.fromarray(frame) for frame in frames]
+            row = {**row, "completion": row["chosen"]}
+            table.append({"images": pictures, **{name: row[name] for name in ("prompt", *columns)}})
+        features = {"images": List(Image()), **dict.fromkeys(("prompt", *columns), MESSAGES)}
+        return Dataset.from_list(table, features=Features(features))
 
     return rows
 

@@ -4,30 +4,8 @@ TRL has no video: the frames of a file go to it as images, and to ours as well.
 """
 
 import pytest
-from datasets import Dataset, Features, Image, List, Value
-from PIL import Image as Picture
+from datasets import Dataset
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
-
-from vidalign.video import read_video
-
-MESSAGES = List({"role": Value("string"), "content": Value("string")})
-
-
-@pytest.fixture
-def frame_rows(media_folder, pair_rows):
-    """Rows whose `images` are frames of the files."""
-
-    def rows(columns, count=4):
-        table = []
-        for row in pair_rows(count):
-            frames = read_video(str(media_folder / row["videos"][0]), fps=1.0).frames
-            pictures = [Picture.fromarray(frame) for frame in frames]
-            row = {**row, "completion": row["chosen"]}
-            table.append({"images": pictures, **{name: row[name] for name in ("prompt", *columns)}})
-        features = {"images": List(Image()), **dict.fromkeys(("prompt", *columns), MESSAGES)}
-        return Dataset.from_list(table, features=Features(features))
-
-    return rows
 
 
 @pytest.mark.parametrize("share", [True, False])

@@ -368,7 +368,7 @@ def test_streamed_rows_are_told_apart_by_all_that_makes_a_prompt(grpo_of, online
 def test_features_of_a_batch_end_with_it(grpo_of):
     trainer = grpo_of(freeze=["vision_tower", "projector"], media_cache_gb=1.0, max_steps=2)
     trainer.train()
-    assert len(trainer._media_encoder._kept) <= 3  # the two prompts of the last batch, and the self-check's
+    assert len(trainer._media_encoder.kept) <= 3  # the two prompts of the last batch, and the self-check's
 
 
 def test_a_frozen_tower_stays_while_its_projector_learns(grpo_of):

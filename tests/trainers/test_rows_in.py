@@ -121,6 +121,27 @@ def test_cached_prompts_are_decoded_once(trainer_of, monkeypatch):
     assert len(reads) == 12
 
 
+def test_features_of_cached_prompts_stay_within_their_memory(trainer_of, losses_of):
+    """Frozen towers, prompts in memory, other batches in every epoch: on the CPU, without workers, their media live on."""
+    losses, runs, most = [], [], []
+    for room in (0.0, 1e-5, 1.0):
+        trainer = trainer_of(
+            "synpo", freeze=["vision_tower", "projector"], media_cache_gb=1.0, feature_cache_gb=room, num_train_epochs=3
+        )  # fmt: skip
+        held = []
+        trainer.model.register_forward_hook(
+            lambda *_, kept=trainer._media_encoder.kept, held=held: held.append(kept.held)
+        )
+        losses.append(losses_of(trainer))
+        runs.append(trainer._media_encoder.runs)
+        most.append(max(held))
+        assert most[-1] <= room * 2**30
+        assert len(trainer._media_encoder.kept) <= 6 + 3 + 1  # each, first batches, and the self-check's
+    assert losses[1] == pytest.approx(losses[0], abs=1e-5) and losses[2] == pytest.approx(losses[0], abs=1e-5)
+    assert most[0] == 0 < most[1] < most[2]
+    assert runs[0] == 9 + 1 and runs[2] <= 1 + 3 + 6 + 1
+
+
 def test_an_empty_dataset_says_what_it_should_hold(trainer_of):
     empty = Dataset.from_dict({"videos": [], "prompt": [], "chosen": [], "rejected": []})
     with pytest.raises(ValueError, match="columns prompt, chosen, rejected"):

@@ -58,6 +58,17 @@ def test_losses_are_added_with_weights(trainer_of, first_step):
     assert loss == pytest.approx(float(expected), abs=1e-5)
 
 
+@pytest.mark.parametrize(("variant", "alpha"), [("synpo", 30.0), ("v3", 30.0), ("v5", 1.0)])
+def test_alpha_is_the_variants_own_unless_it_is_set(variant, alpha, trainer_of, first_step):
+    for given in ({}, {"synpo_alpha": 5.0}):
+        trainer = trainer_of("synpo", synpo_variant=variant, **given)
+        batch = next(iter(trainer.get_train_dataloader()))
+        loss, _ = first_step(trainer, batch)
+        rows = (*separate_logps(trainer.model, batch).chunk(2), *batch["completion_mask"][:, 1:].chunk(2))
+        expected = losses.synpo_loss(*rows, alpha=given.get("synpo_alpha", alpha), beta=0.2, variant=variant)
+        assert loss == pytest.approx(float(expected.mean()), abs=1e-5)
+
+
 @pytest.mark.parametrize("adapter", [False, True])
 def test_no_reference_is_loaded_or_run(adapter, trainer_of, monkeypatch):
     loaded = []
@@ -117,6 +128,7 @@ def test_text_and_image_and_mixed_rows(trainer_of, losses_of, pair_rows):
         ({"precompute_ref_log_probs": True}, "without a reference"),
         ({"sync_ref_model": True}, "without a reference"),
         ({"freeze": ["tower"]}, "vision_tower"),
+        ({"synpo_variant": "v6"}, "v5"),
         ({"video_fps": 1.0, "video_num_frames": 4}, "set one"),
     ],
 )

@@ -224,6 +224,26 @@ def test_budget_in_total_depends_on_the_count(film):
     assert read_video(film, num_frames=2, total_pixels=60_000).frames.shape == (2, 96, 128, 3)
 
 
+def test_budget_by_the_number_of_frames(film):
+    def budget(frames):
+        return {2: None, 10: 6000}[frames]
+
+    assert read_video(film, num_frames=10, max_pixels=budget).frames.shape == (10, 67, 89, 3)
+    assert read_video(film, num_frames=2, max_pixels=budget).frames.shape == (2, 96, 128, 3)
+    assert read_video(film, num_frames=2, max_pixels=budget, total_pixels=12_000).frames.shape == (
+        2,
+        67,
+        89,
+        3,
+    )
+
+    def none_left(frames):
+        raise ValueError(f"too little for {frames} frames")
+
+    with pytest.raises(ValueError, match=r"film\.mp4: too little for 10 frames"):
+        read_video(film, num_frames=10, max_pixels=none_left)
+
+
 def test_budget_is_for_the_displayed_shape(tmp_path):
     path = write_video(tmp_path / "upright.mp4", 3, size=(96, 256), rotation=90)
     # Displayed 256 x 96: in 7 * 28^2 pixels, shrink by 2.116 to 121 x 45.4, in multiples 112 x 28

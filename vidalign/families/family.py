@@ -60,14 +60,15 @@ class Family:
         backbone itself.
     projector_parameters: bare parameters of the backbone that belong to the projector, e.g. a learned line
         break.
-    frame_multiple: frame sides are multiples of this many pixels (1: the processor resizes to a fixed
-        square).
     audio_tower: module paths, empty for a family that does not hear.
     audio_rate: samples per second that it hears; None for one that does not.
-    encode: (processor, text with placeholders, videos, images, *, max_pixels) -> EncodedPrompt. Families that hear
+    encode: (processor, text with placeholders, videos, images, *, max_pixels) -> EncodedPrompt. `max_pixels` caps a
+        frame: one number, or one for each video. Families that hear
         also take `audios`, mono float32 samples at `audio_rate` for each audio placeholder of the text, and
         `soundtracks`: () for videos without their sound, or for each video its samples (None: it has none), which
         are interleaved with its frames by time.
+    video_token_span: (processor) -> (frames, side in pixels) of the block of video that becomes one token, for families
+        that take frames of any size; None where the processor makes a square of each, with a fixed number of tokens.
     media_features: (backbone, merged media) -> what the towers give, by medium ("video", "image", "audio"), with
         gradients when grad mode is on. Runs towers and projectors once.
     projections: by medium, the modules between the tower's last hidden states and a feature, in their order; empty
@@ -86,7 +87,6 @@ class Family:
     vision_tower: tuple[str, ...]
     projector: tuple[str, ...]
     language_model: str
-    frame_multiple: int
     encode: Callable[..., EncodedPrompt]
     media_features: Callable[[Any, Media], dict[str, Any]]
     positions: Callable[[Any, torch.Tensor, Media], torch.Tensor]
@@ -97,6 +97,7 @@ class Family:
     tiny_model: Callable[..., Any]
     tiny_processor: Callable[[], Any]
     merge: Callable[[Sequence[Media]], Media]
+    video_token_span: Callable[[Any], tuple[int, int]] | None = None
     projector_parameters: tuple[str, ...] = ()
     projections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     deepstack_projections: str = ""

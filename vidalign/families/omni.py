@@ -81,7 +81,7 @@ def encode(
     text: str,
     videos: Sequence[DecodedVideo],
     images: Sequence[Any],
-    max_pixels: int | None,
+    max_pixels: int | Sequence[int] | None,
     audios: Sequence[Any],
     soundtracks: Sequence[Any],
     hearing: Hearing,

@@ -55,7 +55,7 @@ def encode(
     videos: Sequence[DecodedVideo] = (),
     images: Sequence[Any] = (),
     *,
-    max_pixels: int | None = None,
+    max_pixels: int | Sequence[int] | None = None,
     audios: Sequence[Any] = (),
     soundtracks: Sequence[Any] = (),
 ) -> EncodedPrompt:
@@ -140,8 +140,8 @@ FAMILY = Family(
     projector=("visual.merger", "audio_tower.proj"),
     projections={"image": ("visual.merger",), "video": ("visual.merger",), "audio": ("audio_tower.proj",)},
     language_model="language_model",
-    frame_multiple=28,
     encode=encode,
+    video_token_span=qwen_vl.video_token_span,
     media_features=omni.media_features,
     backbone_inputs=omni.backbone_inputs,
     positions=positions,

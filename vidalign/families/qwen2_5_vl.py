@@ -41,7 +41,7 @@ def encode(
     videos: Sequence[DecodedVideo] = (),
     images: Sequence[Any] = (),
     *,
-    max_pixels: int | None = None,
+    max_pixels: int | Sequence[int] | None = None,
 ) -> EncodedPrompt:
     """Encode one prompt. `second_per_grid_ts` is temporal_patch_size / rate, by the true timestamps."""
     metadata = [sampled_metadata(video) for video in videos]
@@ -102,8 +102,8 @@ FAMILY = Family(
     projector=("visual.merger",),
     projections={"image": ("visual.merger",), "video": ("visual.merger",)},
     language_model="language_model",
-    frame_multiple=28,
     encode=encode,
+    video_token_span=qwen_vl.video_token_span,
     media_features=qwen_vl.media_features,
     positions=mrope_positions,
     media_token_ids=qwen_vl.media_token_ids,

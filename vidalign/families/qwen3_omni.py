@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from vidalign.families import omni
+from vidalign.families import omni, qwen_vl
 from vidalign.families.family import DecodedVideo, EncodedPrompt, Family, Media
 from vidalign.families.omni_positions import omni_positions
 from vidalign.families.tiny_tokenizer import chat_template, tiny_tokenizer, token_id, vocab_size
@@ -51,7 +51,7 @@ def encode(
     videos: Sequence[DecodedVideo] = (),
     images: Sequence[Any] = (),
     *,
-    max_pixels: int | None = None,
+    max_pixels: int | Sequence[int] | None = None,
     audios: Sequence[Any] = (),
     soundtracks: Sequence[Any] = (),
 ) -> EncodedPrompt:
@@ -164,8 +164,8 @@ FAMILY = Family(
     },
     deepstack_projections="visual.merger_list",
     language_model="language_model",
-    frame_multiple=32,
     encode=encode,
+    video_token_span=qwen_vl.video_token_span,
     media_features=omni.media_features,
     backbone_inputs=omni.backbone_inputs,
     positions=positions,

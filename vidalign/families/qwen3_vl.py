@@ -76,7 +76,7 @@ def encode(
     videos: Sequence[DecodedVideo] = (),
     images: Sequence[Any] = (),
     *,
-    max_pixels: int | None = None,
+    max_pixels: int | Sequence[int] | None = None,
 ) -> EncodedPrompt:
     """Encode one prompt. The times written into it, `<1.5 seconds>`, are means over temporal patches of the
     true timestamps, to 0.1 s. A window of a longer video keeps the times of that video."""
@@ -143,8 +143,8 @@ FAMILY = Family(
     projections={"image": ("visual.merger",), "video": ("visual.merger",)},
     deepstack_projections="visual.deepstack_merger_list",
     language_model="language_model",
-    frame_multiple=32,
     encode=encode,
+    video_token_span=qwen_vl.video_token_span,
     media_features=qwen_vl.media_features,
     positions=mrope_positions,
     media_token_ids=qwen_vl.media_token_ids,

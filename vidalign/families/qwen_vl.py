@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,11 @@ def token_pixels(video_processor: Any) -> int:
     return video_processor.patch_size * video_processor.merge_size
 
 
+def video_token_span(processor: Any) -> tuple[int, int]:
+    tower = processor.video_processor
+    return tower.temporal_patch_size, token_pixels(tower)
+
+
 def frame_shape(video: DecodedVideo) -> tuple[int, int, int]:
     """(frames, height, width)."""
     frames, height, width = video.frames.shape[:3]
@@ -36,13 +42,13 @@ def encode_grids(
     videos: Sequence[DecodedVideo],
     images: Sequence[Any],
     metadata: Sequence[Any],
-    max_pixels: int | None,
+    max_pixels: int | Sequence[int] | None,
     capped_sides: CappedSides,
     *,
     videos_kwargs: Mapping[str, Any] | None = None,
     given: Mapping[str, Any] | None = None,
 ) -> EncodedPrompt:
-    """Encode one prompt. max_pixels: cap per frame; None keeps the processor's own sizes.
+    """Encode one prompt. max_pixels: cap per frame, for all videos or for each; None keeps the processor's own sizes.
 
     videos_kwargs, given: what else the video processor is told, and what else the processor is given (sound).
     """
@@ -56,12 +62,15 @@ def encode_grids(
         options["cap_pixels_per_frame"] = False
     sides = None
     if max_pixels is not None:
-        if max_pixels < (least := token_pixels(tower) ** 2):
+        caps = [max_pixels] * len(videos) if isinstance(max_pixels, int) else max_pixels
+        if (lowest := min(caps, default=math.inf)) < (least := token_pixels(tower) ** 2):
             raise ValueError(
-                f"max_pixels={max_pixels} is below the {least} pixels of one token, so no frame fits. Set it "
+                f"max_pixels={lowest} is below the {least} pixels of one token, so no frame fits. Set it "
                 f"to at least {least}, or to None to keep the processor's own limits."
             )
-        sides = [capped_sides(tower, *frame_shape(video), max_pixels) for video in videos]
+        sides = [
+            capped_sides(tower, *frame_shape(video), cap) for video, cap in zip(videos, caps, strict=True)
+        ]
     encoded = call_processor(processor, text, videos, images, options, sides, given)
     for medium, token, merge_size in (
         ("video", processor.video_token_id, tower.merge_size),

@@ -1,4 +1,4 @@
-"""Language models without media: Llama, Qwen2, Qwen3."""
+"""Language models without media: Llama, Mistral, Qwen2, Qwen3."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidalign.families.placeholders import PlaceholderError
 from vidalign.families.tiny_tokenizer import BOS, chat_template, tiny_tokenizer, vocab_size
 from vidalign.families.tiny_weights import initialise, text_fields
 
-MODEL_TYPES = ("llama", "qwen2", "qwen3")
+MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3")
 
 
 def encode(
@@ -21,7 +21,7 @@ def encode(
     videos: Sequence[DecodedVideo] = (),
     images: Sequence[Any] = (),
     *,
-    max_pixels: int | None = None,
+    max_pixels: int | Sequence[int] | None = None,
 ) -> EncodedPrompt:
     """Encode one prompt. processor: a tokenizer."""
     if videos or images:
@@ -56,6 +56,8 @@ def tiny_model_of(model_type: str) -> Callable[..., Any]:
         fields = text_fields(**{"vocab_size": vocab_size(), "tie_word_embeddings": False, **overrides})
         if model_type == "qwen3":
             fields.setdefault("head_dim", fields["hidden_size"] // fields["num_attention_heads"])
+        if model_type == "mistral":
+            fields.setdefault("sliding_window", None)  # as from v0.2 on; v0.1 has a window of 4,096 tokens
         return initialise(AutoModelForCausalLM.from_config, AutoConfig.for_model(model_type, **fields), seed)
 
     return tiny_model
@@ -64,9 +66,9 @@ def tiny_model_of(model_type: str) -> Callable[..., Any]:
 def tiny_tokenizer_of(model_type: str) -> Callable[[], Any]:
     def tiny_processor() -> Any:
         """A tokenizer with one token per byte."""
-        llama = model_type == "llama"
-        tokenizer = tiny_tokenizer(adds_bos=llama)
-        tokenizer.chat_template = chat_template(bos=BOS if llama else "")
+        adds_bos = model_type in ("llama", "mistral")
+        tokenizer = tiny_tokenizer(adds_bos=adds_bos)
+        tokenizer.chat_template = chat_template(bos=BOS if adds_bos else "")
         return tokenizer
 
     return tiny_processor
@@ -78,7 +80,6 @@ FAMILIES = tuple(
         vision_tower=(),
         projector=(),
         language_model="",
-        frame_multiple=1,
         encode=encode,
         media_features=no_features,
         positions=arange_positions,

@@ -24,7 +24,7 @@ def encode(
     videos: Sequence[DecodedVideo] = (),
     images: Sequence[Any] = (),
     *,
-    max_pixels: int | None = None,
+    max_pixels: int | Sequence[int] | None = None,
 ) -> EncodedPrompt:
     """Encode one prompt. max_pixels does not apply: every frame becomes one square of the tower's size."""
     encoded = encode_frames(processor, text, videos, images)
@@ -108,7 +108,6 @@ FAMILY = Family(
     vision_tower=("video_tower", "image_tower"),
     projector=("multi_modal_projector",),
     language_model="language_model",
-    frame_multiple=1,
     encode=encode,
     media_features=media_features,
     positions=arange_positions,

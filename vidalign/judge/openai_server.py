@@ -16,7 +16,7 @@ from urllib.request import getproxies_environment
 
 import aiohttp
 
-import vidalign
+from vidalign._version import __version__
 from vidalign.judge.failures import RequestFailed, reason_of, retry_after
 from vidalign.judge.redaction import redact
 from vidalign.judge.reply import Reply
@@ -38,7 +38,7 @@ async def complete(api_base: str, key: str | None, body: bytes) -> Reply:
         RequestFailed: no answer.
     """
     url = f"{api_base.rstrip('/')}/chat/completions"
-    headers = {"User-Agent": f"vidalign/{vidalign.__version__}", "Content-Type": "application/json"}
+    headers = {"User-Agent": f"vidalign/{__version__}", "Content-Type": "application/json"}
     if key:
         headers["Authorization"] = f"Bearer {key}"
     failed: RequestFailed | None = None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +14,10 @@ from vidalign.families.family import Family, Media
 from vidalign.families.modules import inside
 from vidalign.families.projecting import projected, unprojected_features
 from vidalign.prefix.features import join, stripped
+from vidalign.prefix.kept import Acquaintances, Kept, KeptFeatures
+
+FEATURE_CACHE_GB = 4.0
+"""Memory for the outputs of frozen towers, per process."""
 
 
 class MediaEncoder:
@@ -25,13 +28,22 @@ class MediaEncoder:
     features, which live as long as the media tensors they were computed from. Where towers are frozen and projectors
     learn, the towers' hidden states are kept (in families that name their `projections`). Nothing is kept for a tower
     that learns, that carries adapters, or whose weights are sharded.
+
+    New media of a batch go through the towers together. Media that come again in another batch, because a cache of
+    prompts holds them, are kept each by itself from then on, so that whatever batch they are in finds them.
+
+    Args:
+        family: of the models.
+        cache_gb: memory for what is kept, on the models' device; least recently used first out. Where it is too small for
+            what a batch asks for again (the prompts of GRPO's generation batch), towers run again, with the same result.
     """
 
-    def __init__(self, family: Family) -> None:
+    def __init__(self, family: Family, *, cache_gb: float = FEATURE_CACHE_GB) -> None:
         self.family = family
         self.runs = 0
         """How often the towers ran: what a test, or a curious user, compares with the number of forwards."""
-        self._kept: dict[tuple[int, ...], _Kept] = {}
+        self.kept = KeptFeatures(int(cache_gb * 2**30))
+        self._met = Acquaintances()
         # Whether two models' towers agree, by owner and asker; with their projectors (True), without (False). With the
         # stamps of both, of when they were compared.
         self._same: weakref.WeakKeyDictionary[
@@ -64,14 +76,9 @@ class MediaEncoder:
             if hidden is not None:
                 return projected(self.family, backbone, hidden)
         if frozen:
-            with torch.no_grad():
-                features = stripped(self._run(self.family.media_features, backbone, present))
-            self._keep(backbone, present, features, with_projector=True)
-            return dict(features)
+            return self._encode(backbone, present, with_projector=True)
         if still and self.family.projections:
-            with torch.no_grad():
-                hidden = stripped(self._run(partial(unprojected_features, self.family), backbone, present))
-            self._keep(backbone, present, hidden, with_projector=False)
+            hidden = self._encode(backbone, present, with_projector=False)
             return projected(self.family, backbone, hidden)
         return self._run(self.family.media_features, backbone, present)
 
@@ -81,7 +88,25 @@ class MediaEncoder:
 
     def clear(self) -> None:
         """Lets go of the kept features."""
-        self._kept = {}
+        self.kept.clear()
+
+    def _encode(self, backbone: Any, media: list[Media], *, with_projector: bool) -> dict[str, Any]:
+        """Runs a frozen tower and keeps what it gives: of all media together, or of each where some have come before."""
+        again = any(next(iter(group.values())) in self._met for group in media)
+        if again and len(media) > 1 and self.kept.capacity:
+            return join([self._one(backbone, group, with_projector=with_projector) for group in media])
+        run = self.family.media_features if with_projector else partial(unprojected_features, self.family)
+        with torch.no_grad():
+            features = stripped(self._run(run, backbone, media))
+        owner, stamp = weakref.ref(backbone), self._stamp(backbone, with_projector)
+        self.kept.put(_tensors(media), Kept(features, owner, stamp), with_projector=with_projector)
+        for group in media:
+            self._met.add(next(iter(group.values())))
+        return dict(features)
+
+    def _one(self, backbone: Any, group: Media, *, with_projector: bool) -> dict[str, Any]:
+        found = self._look_up(backbone, [group], with_projector)
+        return found if found is not None else self._encode(backbone, [group], with_projector=with_projector)
 
     def _run(
         self, features: Callable[[Any, Media], dict[str, Any]], backbone: Any, media: list[Media]
@@ -90,16 +115,6 @@ class MediaEncoder:
         merged = self.family.merge(media)
         device = next(iter(backbone.parameters())).device
         return features(backbone, {name: tensor.to(device) for name, tensor in merged.items()})
-
-    def _keep(
-        self, backbone: nn.Module, media: list[Media], features: dict[str, Any], *, with_projector: bool
-    ) -> None:
-        tensors = list(_tensors(media))
-        key = (with_projector, *map(id, tensors))
-        kept = self._kept
-        # Features die with any of their media; a dead entry could not be asked for again.
-        refs = [weakref.ref(tensor, lambda _: kept.pop(key, None)) for tensor in tensors]
-        kept[key] = _Kept(refs, features, weakref.ref(backbone), self._stamp(backbone, with_projector))
 
     def _find(
         self, backbone: nn.Module, media: list[Media], *, with_projector: bool = True
@@ -119,10 +134,8 @@ class MediaEncoder:
     def _look_up(
         self, backbone: nn.Module, media: list[Media], with_projector: bool
     ) -> dict[str, Any] | None:
-        tensors = list(_tensors(media))
-        entry = self._kept.get((with_projector, *map(id, tensors)))
-        # An id may be that of a new tensor in a dead one's place; a reference cannot.
-        if entry is None or any(ref() is not tensor for ref, tensor in zip(entry.refs, tensors, strict=True)):
+        entry = self.kept.get(_tensors(media), with_projector=with_projector)
+        if entry is None:
             return None
         owner = entry.owner()
         if owner is None or entry.stamp != self._stamp(owner, with_projector):
@@ -180,14 +193,6 @@ class MediaEncoder:
         return not sharded and not any(hasattr(module, "base_layer") for module in modules)
 
 
-@dataclass
-class _Kept:
-    refs: list[weakref.ref[torch.Tensor]]
-    features: dict[str, Any]
-    owner: weakref.ref[nn.Module]
-    stamp: int
-
-
 def _equal(ones: list[nn.Parameter], others: list[nn.Parameter]) -> bool:
     return all(
         a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b.to(a.device))
@@ -195,6 +200,5 @@ def _equal(ones: list[nn.Parameter], others: list[nn.Parameter]) -> bool:
     )
 
 
-def _tensors(media: Sequence[Media]) -> Iterator[torch.Tensor]:
-    for group in media:
-        yield from group.values()
+def _tensors(media: Sequence[Media]) -> list[torch.Tensor]:
+    return [tensor for group in media for tensor in group.values()]

@@ -30,7 +30,8 @@ def generate(
     """Generates `samples` responses to each prompt, all together in one decoding loop.
 
     All but the last token of a prompt are read once and their cache is copied per sample, so the towers and the
-    prompt cost what one response would. The tokens are those of full prompts: greedy, and sampled from the same random
+    prompt cost what one response would. Several prompts on the same media tensors (as an encoder of rows gives them for one
+    video) read what they have in common once, if that holds the media. The tokens are those of full prompts: greedy, and sampled from the same random
     state by one call of the model's own `generate` on the padded batch. Tokens that stand for media features cannot be
     sampled: one of them in a response would break its positions when it is scored.
 
@@ -63,7 +64,7 @@ def generate(
     model.eval()
     try:
         encoder = encoder if encoder is not None else MediaEncoder(family)
-        read = [_read(inner, family, encoder, prompt, run_idle_towers) for prompt in prompts]
+        read = _read_all(inner, family, encoder, prompts, run_idle_towers)
         if len(prompts) > 1 and any(getattr(layer, "is_sliding", False) for layer in read[0].cache.layers):
             # A window that slides has dropped tokens already: caches of unlike length cannot be laid side by side.
             batches = [([one], [count]) for one, count in zip(read, counts, strict=True) if count]
@@ -88,26 +89,80 @@ class _Read:
     offset: torch.Tensor
 
 
+def _read_all(
+    inner: Any, family: Family, encoder: MediaEncoder, prompts: Sequence[EncodedPrompt], run_idle_towers: bool
+) -> list[_Read]:
+    """Every prompt; those on the same media together."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, prompt in enumerate(prompts):
+        same = tuple(id(tensor) for tensor in prompt.media.values()) or (-number - 1,)
+        groups.setdefault(same, []).append(number)
+    read: dict[int, _Read] = {}
+    for members in groups.values():
+        own = [prompts[number] for number in members]
+        shared = _shared_length(own, family.media_token_ids(inner.config))
+        # A sliding window has dropped the tokens that a second prompt's own would still see.
+        sliding = any(getattr(layer, "is_sliding", False) for layer in _empty_cache(inner).layers)
+        if not shared or sliding:
+            found = [_read(inner, family, encoder, [prompt], run_idle_towers)[0] for prompt in own]
+        else:
+            found = _read(inner, family, encoder, own, run_idle_towers, shared)
+        read |= dict(zip(members, found, strict=True))
+    return [read[number] for number in range(len(prompts))]
+
+
+def _shared_length(prompts: Sequence[EncodedPrompt], media_tokens: frozenset[int]) -> int:
+    """Tokens that the prompts begin with alike and that hold all media of each; 0 where they do not, or for one prompt."""
+    if len(prompts) == 1:
+        return 0
+    rows = [prompt.input_ids for prompt in prompts]
+    shortest = min(map(len, rows)) - 1  # the last token of each is read by `generate`
+    shared = next((place for place in range(shortest) if len({row[place] for row in rows}) > 1), shortest)
+    if any(token in media_tokens for row in rows for token in row[shared:]):
+        return 0
+    return shared
+
+
 def _read(
-    inner: Any, family: Family, encoder: MediaEncoder, prompt: EncodedPrompt, run_idle_towers: bool
-) -> _Read:
-    ids = torch.tensor([prompt.input_ids], device=inner.get_input_embeddings().weight.device)
-    backbone = inner.base_model
-    cache = DynamicCache(config=inner.config.get_text_config())
-    features = encoder(backbone, [prompt.media])
+    inner: Any,
+    family: Family,
+    encoder: MediaEncoder,
+    prompts: Sequence[EncodedPrompt],
+    run_idle_towers: bool,
+    shared: int | None = None,
+) -> list[_Read]:
+    """Prompts on the same media, but for the last token of each. shared: tokens that all begin with; one prompt needs none."""
+    device = inner.get_input_embeddings().weight.device
+    rows = [torch.tensor([prompt.input_ids], device=device) for prompt in prompts]
+    backbone, media = inner.base_model, prompts[0].media
+    features = encoder(backbone, [media])
     if run_idle_towers:
         idle_towers(family, backbone, features or {})
-    known = ids[:, :-1]
+    positions = [family.positions(backbone, row, media) for row in rows]
+    known = rows[0][:, : rows[0].shape[1] - 1 if shared is None else shared]
     given = family.backbone_inputs(backbone, known, features) if features is not None else {}
-    positions = family.positions(backbone, ids, prompt.media)
+    common = _empty_cache(inner)
     backbone(
         input_ids=known,
-        position_ids=positions[..., :-1],
-        past_key_values=cache,
+        position_ids=positions[0][..., : known.shape[1]],
+        past_key_values=common,
         use_cache=True,
         **given,
     )
-    return _Read(ids[0], cache, positions[..., -1:].amax() + 1 - ids.shape[1])
+    found = []
+    for number, (row, position) in enumerate(zip(rows, positions, strict=True)):
+        cache = common if number == len(rows) - 1 else copy.deepcopy(common)
+        own = slice(known.shape[1], row.shape[1] - 1)
+        if own.start < own.stop:
+            backbone(
+                input_ids=row[:, own], position_ids=position[..., own], past_key_values=cache, use_cache=True
+            )
+        found.append(_Read(row[0], cache, position[..., -1:].amax() + 1 - row.shape[1]))
+    return found
+
+
+def _empty_cache(inner: Any) -> DynamicCache:
+    return DynamicCache(config=inner.config.get_text_config())
 
 
 def _decode(model: Any, inner: Any, read: list[_Read], counts: list[int], config: Any) -> list[list[int]]:
@@ -138,7 +193,7 @@ def _expanded(caches: list[DynamicCache], counts: list[int], length: int, inner:
     if len(caches) == 1:
         caches[0].batch_repeat_interleave(counts[0])
         return caches[0]
-    cache = DynamicCache(config=inner.config.get_text_config())
+    cache = _empty_cache(inner)
     for number in range(len(caches[0].layers)):
         states = []
         for name in ("keys", "values"):

@@ -12,7 +12,7 @@ from vidalign.trainers.sound import refuse_deaf
 LANGUAGE_MODEL = "language-model"
 PRESETS = tuple(
     f"{LANGUAGE_MODEL}{seeing}{hearing}"
-    for seeing in ("", "+vision-tower", "+vision-tower+projector")
+    for seeing in ("", "+projector", "+vision-tower", "+vision-tower+projector")
     for hearing in ("", "+audio-tower")
 )
 """What a recipe's `lora_target_modules` may name instead of modules."""
@@ -32,7 +32,7 @@ def lora_preset(
     Args:
         r, alpha, dropout: as in PEFT.
         vision_tower: also on every linear layer of the vision tower.
-        projector: and of the projector; only together with the tower.
+        projector: and of the projector.
         audio_tower: also on every linear layer of the audio tower.
 
     Returns:
@@ -40,8 +40,6 @@ def lora_preset(
     """
     from peft import LoraConfig
 
-    if projector and not vision_tower:
-        raise ValueError("lora_preset(projector=True) is for the vision tower as well; set vision_tower=True")
     parts = {"vision-tower": vision_tower, "projector": projector, "audio-tower": audio_tower}
     return LoraConfig(
         r=r,

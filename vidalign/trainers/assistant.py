@@ -39,6 +39,31 @@ def assistant_spans(
     return [(first, last) for first, last in spans if first < last]
 
 
+def assistant_mask(
+    pieces: Sequence[str],
+    spans: Collection[Span],
+    tokenizer: Any,
+    expanded: Sequence[int],
+    placeholders: Collection[int],
+) -> list[int]:
+    """1 for each token of a row that the assistant wrote, 0 for the others.
+
+    Args:
+        pieces: the row's prompt, and what follows it, each tokenised by itself.
+        spans: the assistant's characters, counted from the begin of the prompt.
+        expanded: ids of the prompt as its processor gave them.
+        placeholders: as in `expanded_mask`.
+    """
+    prompt, *completions = pieces
+    plain = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+    mask = expanded_mask(expanded, plain, marked_tokens(tokenizer, prompt, spans), placeholders)
+    start = len(prompt)
+    for piece in completions:
+        mask += marked_tokens(tokenizer, piece, spans, start)
+        start += len(piece)
+    return mask
+
+
 def marked_tokens(tokenizer: Any, text: str, spans: Collection[Span], start: int = 0) -> list[int]:
     """1 for each token of `text` that touches a span, 0 for the others, as transformers marks a conversation with media.
 

@@ -35,12 +35,14 @@ class VideoTrainer:
     """Mixed into a TRL trainer, before it. Text-only datasets keep TRL's own preparation.
 
     Class attributes: `_kind`, the kind of rows (`vidalign.rows.COMPLETIONS`); `_parent`, the name of the TRL trainer;
-    `_own_rows`, rows of a kind that TRL does not know, so that text-only ones are prepared here as well.
+    `_own_rows`, rows of a kind that TRL does not know, so that text-only ones are prepared here as well; `_shares_text`,
+    whether text-only rows share prefixes too.
     """
 
     _kind: ClassVar[str]
     _parent: ClassVar[str]
     _own_rows: ClassVar[bool] = False
+    _shares_text: ClassVar[bool] = True
     _tag_names: ClassVar[list[str]]
     _name: ClassVar[str]
     # Set by TRL's `__init__`.
@@ -79,12 +81,16 @@ class VideoTrainer:
             )
         config, load = _config_of(model, args, self._parent)
         self._family = _family(config, needed=self._reads_rows)
+        if self._family is not None and (self._reads_rows or self._shares_text):
+            _refuse_shared_noise(args)
         if args.use_audio_in_video:
             refuse_deaf(self._family, "use_audio_in_video=True asks for the videos' sound")
         self._needs_soundtracks = args.use_audio_in_video and args.missing_audio == "error"
         self._folder = MediaFolder(args.media_root, tuple(args.media_allow))
         self._prepared: set[str] = set()
-        self._media_encoder = MediaEncoder(self._family) if self._family is not None else None
+        self._media_encoder = (
+            MediaEncoder(self._family, cache_gb=args.feature_cache_gb) if self._family is not None else None
+        )
         if processing_class is None:
             processing_class = AutoProcessor.from_pretrained(
                 _trl.get_config_model_id(config),
@@ -144,13 +150,14 @@ class VideoTrainer:
             processing_class,
             self._family,
             sampling=VideoSampling(
-                args.video_fps,
-                args.video_num_frames,
-                args.video_max_frames,
-                args.video_max_pixels,
-                args.video_total_pixels,
-                args.use_audio_in_video,
-                args.missing_audio,
+                fps=args.video_fps,
+                num_frames=args.video_num_frames,
+                max_frames=args.video_max_frames,
+                max_pixels=args.video_max_pixels,
+                total_pixels=args.video_total_pixels,
+                total_tokens=args.video_total_tokens,
+                use_audio_in_video=args.use_audio_in_video,
+                missing_audio=args.missing_audio,
             ),
             folder=self._folder,
             cache_gb=args.media_cache_gb,
@@ -360,6 +367,17 @@ def _refuse_senseless(family: Family | None, columns: list[str], name: str) -> N
         seeing = ", ".join(known.name for known in FAMILIES.values() if known.vision_tower)
         raise ValueError(
             f"the {name} dataset has media, but {family.name} is a text model with no vision tower; load one of {seeing}"
+        )
+
+
+def _refuse_shared_noise(args: Any) -> None:
+    """NEFTune draws noise for each token of each row, by the row's length. A prefix that is embedded once for several rows
+    has one draw, and a packed sequence the length of them all."""
+    if args.share_prefix and args.neftune_noise_alpha:
+        raise ValueError(
+            f"neftune_noise_alpha={args.neftune_noise_alpha} cannot be with share_prefix=True: rows of one prompt would share "
+            "the noise on it, which would also be weaker, by the length of all rows together. Set share_prefix=False, which "
+            "trains on separate rows as transformers does, or leave neftune_noise_alpha unset"
         )
 
 

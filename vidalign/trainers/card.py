@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+from vidalign.provenance import versions
 
 HEADING = "## How it was trained"
 PACKAGES = ("vidalign", "trl", "transformers", "torch", "accelerate", "peft", "datasets", "av")
@@ -30,6 +31,7 @@ def append_details(path: str, trainer: Any) -> None:
         ("most frames a video", args.video_max_frames),
         ("most pixels a frame", args.video_max_pixels),
         ("most pixels a video", args.video_total_pixels),
+        ("most tokens a video", args.video_total_tokens),
         ("sound of videos", _sound(args)),
         ("frozen", ", ".join(args.freeze) or None),
         ("shared prefix", "yes" if args.share_prefix else "no"),
@@ -40,7 +42,7 @@ def append_details(path: str, trainer: Any) -> None:
         ),
         ("steps", trainer.state.global_step),
         ("seed", args.seed),
-        ("versions", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)),
+        ("versions", versions(PACKAGES)),
     ]
     if not trainer._has_media:
         rows = [row for row in rows if not row[0].startswith(("frames", "most ", "sound"))]
@@ -61,10 +63,3 @@ def _sound(args: Any) -> str | None:
     if not args.use_audio_in_video:
         return None
     return "with their frames" + ("; silence where there is none" if args.missing_audio == "silence" else "")
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "(not installed)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vidalign.families.modules import PARTS
+from vidalign.prefix.encoder import FEATURE_CACHE_GB
 
 MISSING_AUDIO = ("error", "silence")
 
@@ -35,11 +36,25 @@ class VideoFields:
     )
     video_max_pixels: int | None = field(
         default=None,
-        metadata={"help": "Most pixels of a frame, e.g. 401408 (512 * 28 * 28). Default: the processor's."},
+        metadata={
+            "help": "Most pixels of a frame, e.g. 401408 (512 * 28 * 28, of which Qwen2.5 makes 512 tokens for two frames). "
+            "Default: the processor's, where no total is set either."
+        },
     )
     video_total_pixels: int | None = field(
         default=None,
-        metadata={"help": "Most pixels of all frames of a video together, e.g. 20070400 (25600 * 28 * 28)."},
+        metadata={
+            "help": "Most pixels of a video, summed over all frames that are taken of it. Pixels are no tokens: where two "
+            "frames make a token, 25600 * 28 * 28 pixels are 12800 tokens. To bound tokens, set `video_total_tokens`."
+        },
+    )
+    video_total_tokens: int | None = field(
+        default=None,
+        metadata={
+            "help": "Most tokens of a video as the model counts them, without those of its sound and of times written as "
+            "text, e.g. 25600: its frames are shrunk alike until they fit. Only for models whose frames have any size (the "
+            "Qwen families); with the others, bound the number of frames."
+        },
     )
     use_audio_in_video: bool = field(
         default=False,
@@ -71,6 +86,14 @@ class VideoFields:
         metadata={
             "help": "Memory in GB, per data-loading process, for decoded and processed prompts, so that later epochs "
             "need not decode again. 0 keeps nothing."
+        },
+    )
+    feature_cache_gb: float = field(
+        default=FEATURE_CACHE_GB,
+        metadata={
+            "help": "Memory in GB, per process and on the model's device, for outputs of frozen towers that are asked for "
+            "again: by the reference, by GRPO's scorings and steps, and on the CPU, where `media_cache_gb` holds prompts, by "
+            "later epochs. Least recently used first out; what was dropped is computed again. 0 keeps nothing."
         },
     )
     freeze: list[str] = field(

@@ -1,4 +1,4 @@
-"""DPO, with every loss of TRL and DPO-Positive, on video."""
+"""DPO, with every loss of TRL, DPO-Positive and IPO as it is printed, on video."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from typing import Any, ClassVar
 import torch
 from trl import DPOConfig, DPOTrainer
 
-from vidalign.losses import dpop_loss
-from vidalign.trainers.config import VideoFields
-from vidalign.trainers.preference import PreferenceTrainer
+from vidalign.losses import dpop_loss, ipo_loss
+from vidalign.trainers.preference import PreferenceFields, PreferenceTrainer
+
+OWN_LOSSES = ("dpop", "ipo_sum")
 
 
 @dataclass
-class VideoDPOConfig(VideoFields, DPOConfig):
-    """TRL's `DPOConfig` with media settings. `loss_type` also takes "dpop"; the NTP term is TRL's "sft"."""
+class VideoDPOConfig(PreferenceFields, DPOConfig):
+    """TRL's `DPOConfig` with media settings.
+
+    `loss_type` also takes "dpop" and "ipo_sum"; the NTP term is TRL's "sft". IPO comes in two forms, whose `beta` is τ:
+    TRL's "ipo" has the mean log-prob of a token, "ipo_sum" the sum over the sequence, as Azar et al. 2023 (Eq. 17) and
+    SynPO's Table 7 print it.
+    """
 
     dpop_lambda: float = field(
         default=50.0,
@@ -24,7 +30,7 @@ class VideoDPOConfig(VideoFields, DPOConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if "dpop" in self.loss_type:
+        for own in (name for name in self.loss_type if name in OWN_LOSSES):
             for name, neutral in (
                 ("f_divergence_type", "reverse_kl"),
                 ("ld_alpha", None),
@@ -32,7 +38,7 @@ class VideoDPOConfig(VideoFields, DPOConfig):
             ):
                 if getattr(self, name) != neutral:
                     raise ValueError(
-                        f"loss_type 'dpop' is not defined for {name}={getattr(self, name)!r}; leave it unset"
+                        f"loss_type {own!r} is not defined for {name}={getattr(self, name)!r}; leave it unset"
                     )
 
 
@@ -46,7 +52,7 @@ class VideoDPOTrainer(PreferenceTrainer, DPOTrainer):
     Rows: `videos` (paths), `prompt`, `chosen`, `rejected`, in TRL's standard or conversational format; `audios` beside or
     without them, `images` and text-only rows as in TRL.
 
-    Source: Rafailov et al. 2023 (DPO), Pal et al. 2024 (DPO-Positive, Eq. 3).
+    Source: Rafailov et al. 2023 (DPO), Pal et al. 2024 (DPO-Positive, Eq. 3), Azar et al. 2023 (IPO, Eq. 17).
     """
 
     _tag_names: ClassVar[list[str]] = ["trl", "vidalign", "dpo", "video"]
@@ -77,10 +83,10 @@ class VideoDPOTrainer(PreferenceTrainer, DPOTrainer):
             **kwargs,
         )
         weights = dict(zip(self.loss_types, self.loss_weights, strict=True))
-        self._dpop_weight = weights.pop("dpop", None)
+        self._own_weights = {name: weights.pop(name) for name in OWN_LOSSES if name in weights}
         self.loss_types, self.loss_weights = list(weights), list(weights.values())
         self._reference_output: Any = None
-        if self._dpop_weight is not None and not self.precompute_ref_logps:
+        if self._own_weights and not self.precompute_ref_logps:
             # The reference's forward is the last one of a loss: TRL calls it on `ref_model`, or on `model` without
             # its adapter.
             (self.ref_model or self.model).register_forward_hook(self._keep_reference)
@@ -92,18 +98,21 @@ class VideoDPOTrainer(PreferenceTrainer, DPOTrainer):
     def _own_loss(
         self, logps: torch.Tensor, mask: torch.Tensor, inputs: dict[str, Any]
     ) -> torch.Tensor | None:
-        if self._dpop_weight is None:
+        if not self._own_weights:
             return None
         if self.precompute_ref_logps:
             reference = inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]
         else:
             reference = self._reference_output[:, -mask.size(1) :].sum(dim=1).chunk(2)
-        chosen, rejected = logps.sum(dim=1).chunk(2)
-        ref_chosen, ref_rejected = reference
-        losses = dpop_loss(
-            chosen, rejected, ref_chosen, ref_rejected, beta=self.beta, lambda_=self.args.dpop_lambda
+        rows = (*logps.sum(dim=1).chunk(2), *reference)
+        losses = {
+            "dpop": lambda: dpop_loss(*rows, beta=self.beta, lambda_=self.args.dpop_lambda),
+            "ipo_sum": lambda: ipo_loss(*rows, tau=self.beta),
+        }
+        return sum(
+            (weight * losses[name]().mean() for name, weight in self._own_weights.items()),
+            start=logps.new_zeros((), dtype=torch.float32),
         )
-        return self._dpop_weight * losses.mean()
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
         return super()._precompute_ref_logps(self._fingerprinted(dataset), name, batch_size)

@@ -13,7 +13,7 @@ import numpy as np
 from vidalign.families import FAMILIES
 from vidalign.families.family import EncodedPrompt, Family
 from vidalign.rows import MediaFolder, chain_of, media_of
-from vidalign.trainers.assistant import expanded_mask, marked_tokens
+from vidalign.trainers.assistant import assistant_mask
 from vidalign.trainers.named_media import Placeholders, row_problem
 from vidalign.trainers.rendering import RowText, added_ids, named_placeholders, placeholders, render
 from vidalign.trainers.sound import SILENCE, refuse_deaf
@@ -26,6 +26,8 @@ from vidalign.video import NoAudioStream, Video, read_audio, read_video
 class VideoSampling:
     """Which frames of a video, how large (see `vidalign.video.read_video`), and whether its sound comes with them.
 
+    max_pixels: of a frame. total_pixels: summed over the frames of a video.
+    total_tokens: of a video, as the family counts them: its frames are shrunk alike until they fit, none is left out.
     use_audio_in_video: the whole track on the clock of the frames: silence where it is shorter than the video, and the rest
         where it is longer (see `vidalign.video.read_audio`).
     missing_audio: of a video without a track, "error", or "silence" of the video's length.
@@ -36,6 +38,7 @@ class VideoSampling:
     max_frames: int | None = None
     max_pixels: int | None = None
     total_pixels: int | None = None
+    total_tokens: int | None = None
     use_audio_in_video: bool = False
     missing_audio: str = "error"
 
@@ -49,7 +52,7 @@ class DecodedPrompt:
     soundtracks: float32 [N] at `Family.audio_rate` for each video, or none at all without their sound.
     audios: float32 [N] for each audio placeholder.
     images: PIL images.
-    max_pixels: most pixels of a frame, by the budget of the longest video; None for the processor's own.
+    max_pixels: most pixels of a frame of each video; None for the processor's own.
     text_ids: the text's tokens, with the tokenizer's own (BOS) where the row gets them, placeholders not expanded.
     """
 
@@ -58,7 +61,7 @@ class DecodedPrompt:
     soundtracks: list[np.ndarray]
     audios: list[np.ndarray]
     images: list[Any]
-    max_pixels: int | None
+    max_pixels: tuple[int, ...] | None
     text_ids: list[int] = field(default_factory=list)
 
 
@@ -111,7 +114,8 @@ class RowEncoder:
         media_token_ids: ids that stand for features, which no text may contain.
 
     Raises:
-        ValueError: the sampling asks for sound, and the family does not hear.
+        ValueError: the sampling asks for sound, and the family does not hear; or it bounds the tokens of a video, and
+            the family's frames have a fixed number of them.
     """
 
     def __init__(
@@ -130,6 +134,7 @@ class RowEncoder:
         self.sampling = sampling or VideoSampling()
         if self.sampling.use_audio_in_video and family is not None:
             refuse_deaf(family, "use_audio_in_video=True asks for the videos' sound")
+        self._refuse_fixed_frames()
         self.folder = folder or MediaFolder()
         self.media_token_ids = media_token_ids
         self.named = (
@@ -249,7 +254,14 @@ class RowEncoder:
         completions = {column: self._ids(completion) for column, completion in text.completions.items()}
         marked = None
         if text.assistant is not None:
-            marked = [*([0] * len(added)), *self._marked(text, prompt.input_ids)]
+            marked = assistant_mask(
+                (text.prompt, *text.completions.values()),
+                text.assistant,
+                self.tokenizer,
+                prompt.input_ids,
+                self._placeholder_ids(),
+            )
+            marked = [*([0] * len(added)), *marked]
         prompt = EncodedPrompt([*added, *prompt.input_ids], prompt.media)
         return EncodedRow(prompt, completions, key, media.key, decoded, marked)
 
@@ -277,17 +289,6 @@ class RowEncoder:
             chat_template=self.chat_template,
             assistant=assistant,
         )
-
-    def _marked(self, text: RowText, expanded: Sequence[int]) -> list[int]:
-        """1 for each token of prompt and completion, special ones apart, that the assistant wrote."""
-        spans = text.assistant or []
-        masks, start = [], 0
-        for piece in (text.prompt, *text.completions.values()):
-            masks.append(marked_tokens(self.tokenizer, piece, spans, start))
-            start += len(piece)
-        prompt, *completions = masks
-        marked = expanded_mask(expanded, self._ids(text.prompt), prompt, self._placeholder_ids())
-        return [*marked, *(mark for mask in completions for mark in mask)]
 
     def _decoded(self, text: RowText, media: _Media) -> DecodedPrompt:
         ids = [*added_ids(text, self.tokenizer), *self._ids(text.prompt)]
@@ -330,17 +331,14 @@ class RowEncoder:
             refuse_deaf(self.family, "the row has audios")
         videos = [self._video(source) for source in media.videos]
         heard = list(zip(media.videos, videos, strict=True)) if self.sampling.use_audio_in_video else []
-        budget = self.sampling.max_pixels
-        if self.sampling.total_pixels is not None and videos:
-            longest = max(len(video.frames) for video in videos)
-            budget = min(budget or self.sampling.total_pixels, self.sampling.total_pixels // longest)
+        budgets = [self._frame_budget(len(video.frames)) for video in videos]
         return DecodedPrompt(
             text,
             videos,
             [self._soundtrack(*pair) for pair in heard],
             [self._audio(source) for source in media.audios],
             media.images,
-            budget,
+            tuple(budget for budget in budgets if budget is not None) or None,
         )
 
     def _video(self, source: str | bytes) -> Video:
@@ -350,9 +348,8 @@ class RowEncoder:
             fps=self.sampling.fps,
             num_frames=self.sampling.num_frames,
             max_frames=self.sampling.max_frames,
-            max_pixels=self.sampling.max_pixels,
-            total_pixels=self.sampling.total_pixels,
-            multiple=self.family.frame_multiple if self._has_budget() else 1,
+            max_pixels=self._frame_budget,
+            multiple=self._span()[1] if self._has_budget() else 1,
         )
 
     def _audio(self, source: str | bytes) -> np.ndarray:
@@ -380,8 +377,46 @@ class RowEncoder:
             **sound,
         )
 
+    def _refuse_fixed_frames(self) -> None:
+        family = self.family
+        if self.sampling.total_tokens is None or family is None or not family.vision_tower:
+            return
+        if family.video_token_span is None:
+            raise ValueError(
+                f"total_tokens={self.sampling.total_tokens} (video_total_tokens) bounds the tokens of a video by smaller "
+                f"frames, but a frame of {family.name} has as many tokens at any size. Bound the number of frames "
+                "instead: video_num_frames, or video_max_frames."
+            )
+
+    def _span(self) -> tuple[int, int]:
+        """(frames, side in pixels) of a token's block of video; (1, 1) where frames have a fixed number of tokens."""
+        assert self.family is not None
+        span = self.family.video_token_span
+        return span(self.processor) if span is not None else (1, 1)
+
+    def _frame_budget(self, frames: int) -> int | None:
+        """Most pixels of each of so many frames of one video; None for any."""
+        sampling = self.sampling
+        limits = [sampling.max_pixels]
+        if sampling.total_pixels is not None:
+            limits.append(sampling.total_pixels // frames)
+        if sampling.total_tokens is not None:
+            together, side = self._span()
+            steps = -(-frames // together)  # the last frame stands for those that the last step lacks
+            if sampling.total_tokens < steps:
+                raise ValueError(
+                    f"total_tokens={sampling.total_tokens} (video_total_tokens) is below the {steps} tokens that "
+                    f"{frames} frames have at the smallest size. Raise it, or take fewer frames (video_fps, "
+                    "video_max_frames)."
+                )
+            limits.append(sampling.total_tokens // steps * side**2)
+        return min((limit for limit in limits if limit is not None), default=None)
+
     def _has_budget(self) -> bool:
-        return self.sampling.max_pixels is not None or self.sampling.total_pixels is not None
+        sampling = self.sampling
+        return any(
+            limit is not None for limit in (sampling.max_pixels, sampling.total_pixels, sampling.total_tokens)
+        )
 
     def _remember(self, key: str, prompt: EncodedPrompt) -> None:
         size = _bytes(prompt)

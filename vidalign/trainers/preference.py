@@ -2,12 +2,76 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 
 from vidalign.trainers.base import VideoTrainer
+from vidalign.trainers.branch_gradients import BranchGradients, named_matrices
 from vidalign.trainers.collators import TextPreferenceCollator, VideoPreferenceCollator
+from vidalign.trainers.config import VideoFields
+
+
+@dataclass
+class PreferenceFields(VideoFields):
+    """What the trainers of pairs have beside `VideoFields`."""
+
+    grad_norm_every: int = field(
+        default=0,
+        metadata={
+            "help": "Log `grad/chosen` and `grad/rejected` every so many steps: the normalised Frobenius norm "
+            "||A||_F / (m n) of the step's gradient with respect to named m x n matrices, through the log-probs of chosen and of "
+            "rejected responses apart (SynPO, section 4.2.3 and Figure 3). Costs two more backward passes of that step, "
+            "and changes nothing of the training. 0: never."
+        },
+    )
+    grad_norm_parameters: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Names of those matrices, as in `model.named_parameters()`, with shell-style patterns, e.g. "
+            "'*language_model.layers.0.mlp.down_proj.*'. Default: o_proj and down_proj in the first, middle and last layer "
+            "of the language model, or their adapters. The paper does not say which it took."
+        },
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.grad_norm_every < 0:
+            raise ValueError(f"grad_norm_every={self.grad_norm_every}: give 0 (never) or a number of steps")
+        if self.grad_norm_parameters and not self.grad_norm_every:
+            raise ValueError("grad_norm_parameters has no effect without grad_norm_every; set both")
+        if self.grad_norm_every:
+            _refuse_single_use(self)
+
+
+def _refuse_single_use(args: Any) -> None:
+    """Settings under which a graph can be gone through backwards only once, or not for some weights alone."""
+    given = {
+        name: value
+        for name, value in (args.gradient_checkpointing_kwargs or {}).items()
+        if name not in ("every_n_layers", "offload")  # transformers' own
+    }
+    reentrant = args.gradient_checkpointing and bool(given) and given.get("use_reentrant") is not False
+    problems = {
+        "gradient_checkpointing_kwargs": (
+            reentrant,
+            "reentrant checkpointing has no gradients of some weights alone; set {'use_reentrant': False}",
+        ),
+        "activation_offloading": (args.activation_offloading, "what it moved away comes back only once"),
+        "torch_compile": (args.torch_compile, "a compiled backward pass runs only once"),
+        "ddp_static_graph": (
+            args.ddp_static_graph,
+            "it takes each backward pass for one that is synchronised",
+        ),
+        "fp16": (args.fp16, "these gradients are not scaled and would vanish in float16; use bf16"),
+    }
+    for name, (found, reason) in problems.items():
+        if found:
+            raise ValueError(
+                f"grad_norm_every={args.grad_norm_every} cannot be with {name}={getattr(args, name)!r}: {reason}"
+            )
 
 
 class RecordedModel:
@@ -29,6 +93,22 @@ class PreferenceTrainer(VideoTrainer):
 
     _kind = "preference"
     _parent = "DPOTrainer"
+
+    _branches: BranchGradients | None = None
+
+    def _build(self, *args: Any, **options: Any) -> None:
+        super()._build(*args, **options)
+        if self.args.grad_norm_every:  # type: ignore[attr-defined]
+            self._branches = self._branch_gradients()
+
+    def _branch_gradients(self) -> BranchGradients:
+        args = self.args  # type: ignore[attr-defined]
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:  # type: ignore[attr-defined]
+            raise ValueError(
+                f"grad_norm_every={args.grad_norm_every} needs whole weights and gradients, which FSDP and DeepSpeed shard "
+                "over processes; leave it unset"
+            )
+        return BranchGradients(named_matrices(self.model, args.grad_norm_parameters, self._family))  # type: ignore[attr-defined]
 
     def _media_collator(self, encoder: Any, pad_token_id: int, args: Any) -> Any:
         return VideoPreferenceCollator(encoder, pad_token_id, args.max_length, args.pad_to_multiple_of)
@@ -60,19 +140,13 @@ class PreferenceTrainer(VideoTrainer):
         own = self._own_loss(logps[:, -mask.size(1) :], mask, inputs)
         if own is not None:
             loss = loss + own
-        self._log_pairs(logps, mask, loss)
+        self._log_pairs(logps, mask)
+        self._measure_branches(loss, logps)
         return (loss, result[1]) if return_outputs else loss
 
-    def _log_pairs(self, logps: torch.Tensor, mask: torch.Tensor, loss: torch.Tensor) -> None:
-        width = mask.size(1)
-        tokens = mask.sum(dim=1).clamp(min=1)
-        mean = (logps.detach().float()[:, -width:] * mask).sum(dim=1) / tokens
+    def _log_pairs(self, logps: torch.Tensor, mask: torch.Tensor) -> None:
+        mean = (logps.detach().float()[:, -mask.size(1) :] * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
         values = {"logps_mean": mean, "prob_geo": mean.exp()}
-        if loss.requires_grad:
-            # ||dL/dlogps||_F / (mn) of SynPO's Figure 3, with the scored tokens for mn. The graph between the
-            # log-probs and the loss is a few operations on [2N, T]; the model's own graph is not touched.
-            (grad,) = torch.autograd.grad(loss, logps, retain_graph=True)
-            values["grad"] = (grad.float()[:, -width:] * mask).norm(dim=1) / tokens
         metrics = self._metrics["train" if self.model.training else "eval"]  # type: ignore[attr-defined]
         gathered = self.accelerator.gather(torch.stack(list(values.values()), dim=1))  # type: ignore[attr-defined]
         # Each rank contributes its chosen rows and then its rejected ones.
@@ -80,3 +154,15 @@ class PreferenceTrainer(VideoTrainer):
         for column, name in enumerate(values):
             metrics[f"{name}/chosen"].append(pairs[0, column].item())
             metrics[f"{name}/rejected"].append(pairs[1, column].item())
+
+    def _measure_branches(self, loss: torch.Tensor, logps: torch.Tensor) -> None:
+        if self._branches is None or not loss.requires_grad:
+            return
+        if self.state.global_step % self.args.grad_norm_every:  # type: ignore[attr-defined]
+            return
+        self._branches.add(loss, logps, 1 / self.current_gradient_accumulation_steps)  # type: ignore[attr-defined]
+        accelerator = self.accelerator  # type: ignore[attr-defined]
+        if accelerator.sync_gradients:  # the step's last micro-batch
+            norms = self._branches.norms(partial(accelerator.reduce, reduction="mean"))
+            for name, value in norms.items():
+                self._metrics["train"][f"grad/{name}"].append(value)  # type: ignore[attr-defined]

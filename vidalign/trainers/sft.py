@@ -31,6 +31,7 @@ class VideoSFTTrainer(VideoTrainer, SFTTrainer):
 
     _kind = "supervised"
     _parent = "SFTTrainer"
+    _shares_text = False
     _tag_names: ClassVar[list[str]] = ["trl", "vidalign", "sft", "video"]
     _name = "SFT on video"
 

@@ -9,15 +9,14 @@ from typing import Any, ClassVar
 import torch
 from trl import DPOConfig, DPOTrainer
 
-from vidalign.losses import cpo_loss, simper_loss, simpo_loss, synpo_loss
-from vidalign.trainers.config import VideoFields
-from vidalign.trainers.preference import PreferenceTrainer
+from vidalign.losses import SYNPO_VARIANTS, cpo_loss, simper_loss, simpo_loss, synpo_loss
+from vidalign.trainers.preference import PreferenceFields, PreferenceTrainer
 
 REFERENCE_FREE = ("synpo", "simpo", "cpo", "simper")
 
 
 @dataclass
-class SynPOConfig(VideoFields, DPOConfig):
+class SynPOConfig(PreferenceFields, DPOConfig):
     """TRL's `DPOConfig` without what concerns a reference model, and the losses' own settings."""
 
     learning_rate: float = field(default=5e-6, metadata={"help": "SynPO, appendix C."})
@@ -31,11 +30,19 @@ class SynPOConfig(VideoFields, DPOConfig):
     synpo_variant: str = field(
         default="synpo", metadata={"help": "synpo (Eq. 4) or one of v1 to v5 (SynPO, Table 8)."}
     )
-    synpo_alpha: float = field(
-        default=30.0, metadata={"help": "alpha of SynPO's Eq. 4; 20 to 50 in Table 8."}
+    synpo_alpha: float | None = field(
+        default=None,
+        metadata={
+            "help": "alpha of SynPO's Eq. 4. Default: the variant's own, 30 (10 to 50 in Tables 7 and 8) and of v5, which "
+            "has no sigmoid, 1."
+        },
     )
     synpo_beta: float = field(
-        default=0.2, metadata={"help": "beta of SynPO's Eq. 4; 0.05 to 0.3 in Table 8."}
+        default=0.2,
+        metadata={
+            "help": "beta of SynPO's Eq. 4; 0.1 to 0.3 in Table 7, from 0.05 for v2 and v4, 0.01 to 0.2 for v5 in Table 8. "
+            "v1 has none."
+        },
     )
     simpo_beta: float = field(default=2.0, metadata={"help": "beta of 'simpo' (Meng et al. 2024, Eq. 6)."})
     simpo_gamma: float = field(default=0.5, metadata={"help": "Target margin of 'simpo'."})
@@ -46,6 +53,10 @@ class SynPOConfig(VideoFields, DPOConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.synpo_variant not in SYNPO_VARIANTS:
+            raise ValueError(
+                f"synpo_variant={self.synpo_variant!r} is not known; choose one of {', '.join(SYNPO_VARIANTS)}"
+            )
         unknown = [name for name in self.loss_type if name not in (*REFERENCE_FREE, "sft")]
         if unknown:
             raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +52,7 @@ def read_video(
     max_frames: int | None = None,
     start: float = 0.0,
     end: float | None = None,
-    max_pixels: int | None = None,
+    max_pixels: int | Callable[[int], int | None] | None = None,
     total_pixels: int | None = None,
     multiple: int = 1,
 ) -> Video:
@@ -67,8 +68,8 @@ def read_video(
         max_frames: limit on the number of frames; where it bites, so many are taken uniformly.
         start, end: seconds after the stream's first frame, `start <= t < end`; an `end` past the file's is
             the file's.
-        max_pixels: pixels a frame.
-        total_pixels: pixels of all frames together: each gets `min(max_pixels, total_pixels / T)`.
+        max_pixels: pixels a frame, or what gives them (None: any) for the number of frames that are taken, T.
+        total_pixels: pixels summed over all T frames: each gets `min(max_pixels, total_pixels / T)`.
         multiple: height and width are multiples of this many pixels.
 
     Raises:
@@ -105,11 +106,7 @@ def read_video(
         return packets[picked]
 
     chosen = choose()
-    budget = max_pixels
-    if total_pixels is not None:
-        share = total_pixels // len(chosen)
-        budget = share if max_pixels is None else min(max_pixels, share)
-    album = _Album(chosen, budget, multiple, name)
+    album = _Album(chosen, _frame_budget(name, len(chosen), max_pixels, total_pixels), multiple, name)
     planned = set(chosen.tolist())
     damaged: set[int] = set()
     for _ in range(_ROUNDS):
@@ -192,6 +189,18 @@ def _check_arguments(
     for key, value in (("num_frames", num_frames), ("max_frames", max_frames), ("multiple", multiple)):
         if value is not None and value < 1:
             raise ValueError(f"{name}: {key}={value} is impossible: give at least 1")
+
+
+def _frame_budget(
+    name: str, frames: int, max_pixels: int | Callable[[int], int | None] | None, total_pixels: int | None
+) -> int | None:
+    """Most pixels of a frame, None for any."""
+    try:
+        own = max_pixels(frames) if callable(max_pixels) else max_pixels
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    limits = [own, None if total_pixels is None else total_pixels // frames]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _rate(timeline: Timeline) -> float:

@@ -1,0 +1,73 @@
+"""What every build with a judge says of it: to its journal, on the bar, and of the rows that have no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vidalign.judge.question import Judge
+from vidalign.stages import MissingRows, Pipeline
+
+_SHOWN = 5
+
+
+def name_of(judge: Judge) -> dict[str, Any]:
+    """What answers depend on. Not `max_tokens`: too small a one is raised to finish the missing rows."""
+    params = dict(getattr(judge, "params", {}))
+    name = getattr(judge, "model", type(judge).__name__)
+    return {"model": name, "temperature": getattr(judge, "temperature", None), "params": params}
+
+
+def window_of(judge: Judge) -> int:
+    """Rows under way at once, so that a row that is written leaves no slot of the judge empty."""
+    return 2 * getattr(judge, "max_concurrency", 32)
+
+
+def status(judge: Judge) -> dict[str, Any]:
+    ledger = judge.ledger
+    return {"calls": ledger.calls, "unscored": ledger.unscored.total(), "dollars": f"{ledger.dollars:.4f}"}
+
+
+def storable(text: str) -> str:
+    """A model's JSON can escape half a surrogate pair, which Arrow cannot hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def run(
+    pipeline: Pipeline, judge: Judge, name: str, *, allow_missing: bool, progress: bool, **shown: Any
+) -> dict[int, str]:
+    """Runs a pipeline that asks a judge.
+
+    Args:
+        name: of the rows, for the message.
+        allow_missing: whether rows may be left without an answer, as long as there are others.
+        shown: on the bar, beside what was asked and spent: functions without arguments.
+
+    Returns:
+        The reasons of the items that have no usable answer, by number.
+
+    Raises:
+        MissingRows: there are some, or there is nothing else.
+    """
+
+    def said() -> dict[str, Any]:
+        return {**{key: value() for key, value in shown.items()}, **status(judge)}
+
+    outcome = pipeline.run(progress=progress, status=said)
+    missing = {index: reason for index, (_, reason) in outcome.missing.items()}
+    if missing and not (allow_missing and len(missing) < outcome.total):
+        raise MissingRows(_missing_message(name, missing, pipeline), missing)
+    return missing
+
+
+def _missing_message(name: str, missing: Mapping[int, str], pipeline: Pipeline) -> str:
+    lines = [f"{name}: the judge has no usable answer for {len(missing)} of {pipeline.total} rows"]
+    lines += [f"  row {index}: {reason}" for index, reason in list(missing.items())[:_SHOWN]]
+    if len(missing) > _SHOWN:
+        lines.append(f"  ... and {len(missing) - _SHOWN} more")
+    if len(missing) < pipeline.total:
+        lines.append(
+            f"The others are kept in {str(pipeline.folder)!r}: run the same again to ask for these only, or "
+            "give --allow-missing to leave them out."
+        )
+    return "\n".join(lines)

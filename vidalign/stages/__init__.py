@@ -1,0 +1,26 @@
+"""Pipelines over rows: named stages, each result kept on disk by what it was made from, so that a run that is killed goes on.
+
+from vidalign.stages import Pipeline, Stage
+
+pipeline = Pipeline("work", [Stage("caption", caption), Stage("score", score, {"judge": "gpt-4.1"})])
+outcome = pipeline.run(rows)
+"""
+
+from vidalign.stages.errors import Dropped, MissingRows, PipelineError, Unfinished
+from vidalign.stages.estimate import Cost, Estimate
+from vidalign.stages.pipeline import Outcome, Pipeline
+from vidalign.stages.splits import split_of
+from vidalign.stages.stage import Stage
+
+__all__ = [
+    "Cost",
+    "Dropped",
+    "Estimate",
+    "MissingRows",
+    "Outcome",
+    "Pipeline",
+    "PipelineError",
+    "Stage",
+    "Unfinished",
+    "split_of",
+]

@@ -1,1 +1,0 @@
-"""The demo: from nothing to a comparison of DPO and SynPO, offline, on a CPU. `python -m vidalign.toyworld.demo`."""

@@ -1,1 +1,0 @@
-"""The demo with sound: AVoCaDO's two stages and its ablation of the rewards, in small. `python -m vidalign.toyworld.demo.av`."""
