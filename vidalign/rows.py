@@ -7,8 +7,9 @@ or arrays, as in TRL. Imports neither torch nor av.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ COMPLETIONS: dict[str, tuple[str, ...]] = {
 }
 """Columns that hold responses, by kind of dataset. A ranked row holds a list of them, or one `completion` to several
 `prompts` (see `chain_of`); to an online row the model itself responds."""
+
+DIALOGUE = "vidalign_dialogue"
+"""Column of rows whose `prompt` and `completion` are the turns of one `messages`: true."""
 
 _SHOWN = 5
 
@@ -118,17 +122,30 @@ def media_of(row: Mapping[str, Any], kind: str) -> list[Any]:
     return list(row.get(f"{kind}s") or [])
 
 
-def without_nulls(value: Any) -> Any:
-    """Drops the keys that Arrow filled with None to make content blocks of different kinds one type."""
+def without_nulls(value: Any, *, keep: Sequence[str] = ()) -> Any:
+    """Drops the keys that Arrow filled with None to make content blocks of different kinds, or schemas of tools, one type.
+
+    keep: keys whose values stay as they are. The `arguments` of a tool call may hold a null that is meant.
+    """
     if isinstance(value, Mapping):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+        return {
+            key: item if key in keep else without_nulls(item, keep=keep)
+            for key, item in value.items()
+            if item is not None
+        }
     if isinstance(value, (list, tuple)):
-        return [without_nulls(item) for item in value]
+        return [without_nulls(item, keep=keep) for item in value]
     return value
 
 
 def is_messages(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes)) and bool(len(value))
+
+
+def says_nothing(value: Any) -> bool:
+    """Whether a string or a list of messages has neither text nor a tool call."""
+    called = not isinstance(value, str) and any(message.get("tool_calls") for message in value)
+    return not (called or text_of(value).strip())
 
 
 def text_of(value: Any) -> str:
@@ -176,6 +193,21 @@ def chain_of(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**rest, shared: row.get(shared), own: item} for item in items]
 
 
+def order_problem(row: Mapping[str, Any], longest: int | None = None) -> str | None:
+    """What keeps a ranked row from a loss that compares all its items: `ordered` is false, as `vidalign build chains` has it
+    for captions with one error each. The first is the best; of the others none is better than another.
+
+    longest: only the first so many items are compared. Two always have an order.
+    """
+    items = chain_of(row)[:longest]
+    if row.get("ordered") is not False or len(items) == 2:
+        return None
+    return (
+        f"ordered: false, so of its {len(items)} items only the first is known to be better than the others; take loss_type "
+        "'mpo' (the best against all others), or 'dpo' (the first two)"
+    )
+
+
 def _chain_problem(row: Mapping[str, Any]) -> str | None:
     try:
         items = chain_of(row)
@@ -187,9 +219,11 @@ def _chain_problem(row: Mapping[str, Any]) -> str | None:
             return f"{own}, item {number}: {reason}"
     places: dict[str, int] = {}
     for number, item in enumerate(items):
-        text = text_of(item["completion" if own == "ranked" else "prompt"]).strip()
-        if places.setdefault(text, number) != number:
-            return f"{own}: items {places[text]} and {number} are equal, so neither is better; take one out"
+        value = item["completion" if own == "ranked" else "prompt"]
+        calls = [] if isinstance(value, str) else [message.get("tool_calls") for message in value]
+        said = text_of(value).strip() + (repr(calls) if any(calls) else "")
+        if places.setdefault(said, number) != number:
+            return f"{own}: items {places[said]} and {number} are equal, so neither is better; take one out"
     return _scores_problem(row.get("scores"), len(items))
 
 
@@ -221,6 +255,8 @@ def problem(row: Mapping[str, Any], kind: str, folder: MediaFolder, *, missing: 
 
 
 def _texts_problem(row: Mapping[str, Any], kind: str) -> str | None:
+    if (reason := dialogue_problem(row)) is not None:
+        return reason
     for column in ("prompt", *COMPLETIONS[kind]):
         value = row.get(column)
         if value is None:
@@ -231,12 +267,26 @@ def _texts_problem(row: Mapping[str, Any], kind: str) -> str | None:
             reason = _messages_problem(value)
             if reason:
                 return f"{column}: {reason}"
-        if column != "prompt" and not text_of(value).strip():
+        if column != "prompt" and says_nothing(value):
             return f"{column}: empty"
     types = {column: isinstance(row[column], str) for column in ("prompt", *COMPLETIONS[kind])}
     if len(set(types.values())) > 1:
         return f"{', '.join(types)}: some are strings and some are messages; use one format in a row"
-    return None
+    return _tools_problem(row.get("tools"))
+
+
+def _tools_problem(tools: Any) -> str | None:
+    if not isinstance(tools, str):
+        return None
+    try:
+        read = json.loads(tools)
+    except ValueError as error:
+        return f"tools: no JSON text ({error}); give a list of schemas, or one as JSON"
+    return (
+        None
+        if read is None or isinstance(read, list)
+        else f"tools: JSON text of {type(read).__name__} instead of a list"
+    )
 
 
 def _media_problem(row: Mapping[str, Any], folder: MediaFolder, *, missing: bool) -> str | None:
@@ -256,11 +306,32 @@ def _media_problem(row: Mapping[str, Any], folder: MediaFolder, *, missing: bool
 
 def _messages_problem(messages: Sequence[Any]) -> str | None:
     for number, message in enumerate(messages):
-        if not isinstance(message, Mapping) or "role" not in message:
+        if not isinstance(message, Mapping) or message.get("role") is None:
             return f"message {number} has no role"
-        if message.get("content") is None and not message.get("tool_calls"):
+        content = message.get("content")
+        if content is None and not message.get("tool_calls"):
             return f"message {number} has no content"
+        if content is None or isinstance(content, str):
+            continue
+        if not (isinstance(content, Sequence) and all(isinstance(block, Mapping) for block in content)):
+            return f"message {number}: its content is neither a string nor a list of blocks"
     return None
+
+
+def dialogue_problem(row: Mapping[str, Any]) -> str | None:
+    """What keeps a row that came as `messages` (`DIALOGUE`) from being learnt, as "column: reason"."""
+    if not row.get(DIALOGUE):
+        return None
+    earlier, last = row["prompt"], row["completion"]
+    if last is None:
+        return "messages: missing"
+    role = last[-1].get("role") if last and isinstance(last[-1], Mapping) else None
+    if role != "assistant":
+        return (
+            f"messages: the last turn has the role {role!r}, and what is learnt is the assistant's; end the row with it, or "
+            "drop it"
+        )
+    return None if earlier else "messages: only one turn; give the turns that the assistant's answers"
 
 
 def validate(
@@ -270,8 +341,12 @@ def validate(
     *,
     name: str = "dataset",
     missing: bool = True,
+    also: Callable[[Mapping[str, Any]], str | None] = lambda row: None,
 ) -> int:
     """Looks at every row before training starts. Arguments as of `problem`.
+
+    Args:
+        also: what else may be wrong with a row in which `problem` finds nothing, as "column: reason".
 
     Returns:
         The number of rows.
@@ -279,7 +354,7 @@ def validate(
     Raises:
         BadRows: no rows, or rows that cannot be used; the first ones are named with index, column and reason.
     """
-    total = refuse_bad(name, (problem(row, kind, folder, missing=missing) for row in rows))
+    total = refuse_bad(name, (problem(row, kind, folder, missing=missing) or also(row) for row in rows))
     if not total:
         columns = ", ".join(("prompt", *COMPLETIONS[kind]))
         raise BadRows(f"{name}: no rows. Rows of kind {kind} have the columns {columns}.")

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from datasets import Dataset
 
 from vidalign.rows import BadRows
 
@@ -62,3 +63,59 @@ def test_items_that_differ_in_text_alone(trainer_of, chain_rows):
             next(iter(trainer.get_train_dataloader()))
     else:
         next(iter(trainer.get_train_dataloader()))
+
+
+def called(of):
+    call = {"type": "function", "function": {"name": "count", "arguments": {"of": of}}}
+    return [{"role": "assistant", "content": None, "tool_calls": [call]}]
+
+
+def test_items_of_tool_calls_alone_are_told_apart(trainer_of, chain_rows):
+    rows = chain_rows(2)
+    rows[1]["ranked"] = [called("dogs"), called("cats"), called("dogs")]
+    with pytest.raises(BadRows, match="row 1: ranked: items 0 and 2 are equal"):
+        trainer_of("ranking", rows=rows)
+
+
+# Rows of `vidalign build chains --method inject`: the first item is the best, the others have one error each.
+
+
+def unordered(rows, number):
+    return [{**row, "ordered": place != number} for place, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("question", [False, True])
+@pytest.mark.parametrize("loss_type", [["plackett_luce"], ["hinge"], ["mpo", "hinge"]])
+def test_an_order_is_not_made_up(loss_type, question, trainer_of, chain_rows):
+    rows = unordered(chain_rows(4, question=question), 1)
+    message = "row 1: ordered: false, so of its 4 items only the first is known to be better.*'mpo'"
+    with pytest.raises(BadRows, match=message):
+        trainer_of("ranking", rows=rows, loss_type=loss_type)
+
+
+def test_nor_in_rows_to_evaluate_on(trainer_of, chain_rows):
+    evaluated = Dataset.from_list(unordered(chain_rows(4), 0))
+    with pytest.raises(BadRows, match="row 0: ordered: false"):
+        trainer_of("ranking", rows=chain_rows(4), trainer_options={"eval_dataset": evaluated})
+
+
+@pytest.mark.parametrize("settings", [{"loss_type": ["mpo"]}, {"loss_type": ["dpo"]}, {"chain_length": 2}])
+def test_the_best_against_others_needs_no_order(settings, trainer_of, chain_rows, first_step):
+    rows = [{**row, "ordered": False} for row in chain_rows(2)]
+    assert math.isfinite(first_step(trainer_of("ranking", rows=rows, **settings))[0])
+
+
+def test_two_items_have_an_order(trainer_of, chain_rows):
+    rows = [{**row, "ordered": False, "ranked": row["ranked"][:2]} for row in chain_rows(2)]
+    trainer_of("ranking", rows=rows)
+
+
+def test_a_stream_without_order_stops_where_the_row_is_reached(trainer_of, chain_rows):
+    stream = Dataset.from_list([{**row, "ordered": False} for row in chain_rows(4)]).to_iterable_dataset()
+    with pytest.raises(ValueError, match=r"row \d of the batch: ordered: false.*'mpo'"):
+        trainer_of("ranking", rows=stream, max_steps=1).train()
+
+
+def test_supervised_training_takes_the_best_of_them(trainer_of, chain_rows):
+    rows = Dataset.from_list([{**row, "ordered": False} for row in chain_rows(2)])
+    assert trainer_of("sft", rows=rows).train_dataset[0]["completion"] == chain_rows(2)[0]["ranked"][0]

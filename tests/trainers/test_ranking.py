@@ -116,6 +116,28 @@ def test_chains_of_two_are_stock_dpo_on_frames(
     assert_same_gradients(grads, expected_grads)
 
 
+@pytest.mark.parametrize("model", ["llama", "qwen2", "video_llava"])
+def test_chains_of_two_plain_strings_are_stock_dpo(
+    model, pair_rows, trainer_of, first_step, moved, assert_same_gradients
+):
+    """Of the models, llama's and Video-LLaVA's tokenizers begin a plain string with BOS."""
+    text = lambda messages: messages[0]["content"]  # noqa: E731
+    pairs = [{name: text(value) for name, value in row.items()} for row in pair_rows(2, media=False)]
+    settings = {"model": model, "beta": 0.3, "max_length": None}
+    stock = trainer_of(
+        "dpo",
+        rows=pairs,
+        classes=(DPOTrainer, DPOConfig),
+        loss_type=["sigmoid", "sft"],
+        loss_weights=[1.0, 0.1],
+        **settings,
+    )
+    expected, expected_grads = first_step(moved(stock))
+    loss, grads = first_step(moved(trainer_of("ranking", rows=as_chains(pairs), **settings)))
+    assert loss == pytest.approx(expected, abs=1e-5)
+    assert_same_gradients(grads, expected_grads)
+
+
 def test_several_losses_are_added(trainer_of, first_step, moved):
     settings = {"ntp_weight": 0.0, "beta": 0.5}
     parts = [

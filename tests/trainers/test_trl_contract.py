@@ -9,6 +9,7 @@ import torch
 import trl
 from transformers import Trainer
 from trl import DPOTrainer, GRPOTrainer, SFTTrainer
+from trl.data_utils import _tokenize
 from trl.generation.vllm_generation import VLLMGeneration
 from trl.trainer import dpo_trainer, grpo_trainer, sft_trainer, utils
 from trl.trainer.utils import FusedCausalLMOutput, RepeatSampler, add_fused_lm_head
@@ -49,6 +50,7 @@ OVERRIDDEN = {
     "Trainer._run_epoch": (Trainer._run_epoch, "31aff00f34c302a2"),
     "Trainer._get_dataloader": (Trainer._get_dataloader, "d1296dbd4dcb6a20"),
     "VLLMGeneration.generate": (VLLMGeneration.generate, "2d2ac2be5b1309c4"),
+    "data_utils._tokenize": (_tokenize, "5fc8cbcb4cacebc8"),
     "add_fused_lm_head": (add_fused_lm_head, "422d009f04b66659"),
 }
 

@@ -40,7 +40,7 @@ def call_processor(
     sides: (height, width) of each video's frames, where the processor shall not choose them. One call has one
         `size` for all its videos, so videos of unlike length or shape are resized before it.
     more: further arguments of the call, e.g. `audio`.
-    Frames are never sampled again, no special token is added (a chat template wrote them), nothing is
+    Frames are never sampled again, no special token is added (who wrote the text knows whether one is due), nothing is
     truncated.
     """
     given: dict[str, Any] = {"text": [text], **(more or {})}

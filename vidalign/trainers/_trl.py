@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPast
+from trl.data_utils import _tokenize as tokenize
 from trl.extras.profiling import profiling_context
 from trl.models import unwrap_model_for_generation
 from trl.trainer import dpo_trainer, grpo_trainer, sft_trainer
@@ -31,6 +32,7 @@ __all__ = [
     "is_async_callable",
     "profiling_context",
     "remove_none_values",
+    "tokenize",
     "unwrap_model_for_generation",
 ]
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
 from datasets import Dataset, IterableDataset
 from transformers import AutoConfig, AutoProcessor
-from trl.data_utils import extract_prompt
 
 from vidalign.families import FAMILIES, UnknownFamilyError, family_of, freeze, thinker_class
 from vidalign.families.family import Family
 from vidalign.prefix import MediaEncoder, SharedPrefix
-from vidalign.rows import COMPLETIONS, MediaFolder, validate
+from vidalign.rows import COMPLETIONS, DIALOGUE, MediaFolder, validate
 from vidalign.trainers import _trl
 from vidalign.trainers.adapters import expand_preset
 from vidalign.trainers.card import append_details
@@ -23,7 +22,10 @@ from vidalign.trainers.checkpoints import is_renamed, load_renamed
 from vidalign.trainers.collators import ROW
 from vidalign.trainers.encoding import RowEncoder, VideoSampling
 from vidalign.trainers.fingerprint import lay_down, reference_fingerprint
+from vidalign.trainers.incoming import columns_of, refuse_named_media, with_prompt
 from vidalign.trainers.look import MediaLook
+from vidalign.trainers.named_media import Placeholders, named_problem
+from vidalign.trainers.rendering import named_placeholders
 from vidalign.trainers.sound import AUDIO_COLUMNS, refuse_deaf
 from vidalign.trainers.streams import UnshardedStream, as_table
 from vidalign.trainers.undecoded import undecoded
@@ -107,6 +109,8 @@ class VideoTrainer:
                 trust_remote_code=args.trust_remote_code,
             )
             _take_over_chunks(processing_class, config)
+        self._named = self._placeholders(processing_class, config)
+        self._text_field = getattr(args, "dataset_text_field", "text")
         train_dataset = self._media_rows(train_dataset, "train")
         eval_dataset = each(each(eval_dataset, as_table), self._media_rows)
         if data_collator is None:
@@ -132,6 +136,16 @@ class VideoTrainer:
             freeze(self.model, args.freeze)  # type: ignore[attr-defined]
             if not any(parameter.requires_grad for parameter in self.model.parameters()):  # type: ignore[attr-defined]
                 raise ValueError(f"freeze={args.freeze} leaves nothing to train; freeze less")
+
+    def _placeholders(self, processing_class: Any, config: Any) -> Placeholders | None:
+        """None for a model of no known family, of which nothing is known to stand for media."""
+        if self._family is None:
+            return None
+        return named_placeholders(processing_class, self._family, self._family.media_token_ids(config))
+
+    def _row_problem(self, row: Mapping[str, Any]) -> str | None:
+        """What else makes a row unfit, as "column: reason"; None for nothing."""
+        return named_problem(row, self._kind, self._named) if self._named is not None else None
 
     def _default_collator(self, processing_class: Any, config: Any, args: Any) -> Any:
         tokenizer = getattr(processing_class, "tokenizer", processing_class)
@@ -181,18 +195,30 @@ class VideoTrainer:
 
     def _media_rows(self, dataset: Any, name: str) -> Any:
         """The rows that can be used, named as our collator expects them. Text-only ones pass as they are."""
-        if dataset is None or not (self._own_rows or has_media(dataset)):
+        if dataset is None:
+            return None
+        if not (self._own_rows or has_media(dataset)):
+            dataset = refuse_named_media(dataset, self._named, self._text_field, name=f"{name} dataset")
+            if not isinstance(dataset, IterableDataset):
+                self._prepared.add(dataset._fingerprint)
             return dataset
         streaming = isinstance(dataset, IterableDataset)
         columns = columns_of(dataset)
         dataset = undecoded(dataset)
         _refuse_senseless(self._family, columns, name)
         if "prompt" not in columns and COMPLETIONS[self._kind] and not self._own_rows:
-            dataset = dataset.map(_last_turn if "messages" in columns else extract_prompt)
+            dataset = with_prompt(dataset, self._kind, name=f"{name} dataset")
         if streaming:
             dataset = self._look.watched(dataset, f"{name} dataset")
         else:
-            validate(dataset, self._kind, self._folder, name=f"{name} dataset", missing=False)
+            validate(
+                dataset,
+                self._kind,
+                self._folder,
+                name=f"{name} dataset",
+                missing=False,
+                also=self._row_problem,
+            )
             if ROW not in columns:
                 dataset = dataset.add_column(ROW, range(len(dataset)))
             dataset = self._look.usable(dataset, f"{name} dataset")
@@ -221,6 +247,8 @@ class VideoTrainer:
             known = getattr(dataset, "_fingerprint", None) in self._prepared or ROW in columns_of(dataset)
             return dataset if known else self._media_rows(dataset, str(rest[-1]))
         refuse_unseen(dataset, str(rest[-1]))
+        if getattr(dataset, "_fingerprint", None) not in self._prepared:
+            dataset = self._media_rows(dataset, str(rest[-1]))
         return super()._prepare_dataset(dataset, processing_class, args, *rest)  # type: ignore[misc]
 
     def _set_signature_columns_if_needed(self) -> None:
@@ -229,6 +257,7 @@ class VideoTrainer:
                 *("prompt", "chosen", "rejected", "completion", "ranked", "prompts"),
                 *("video", "videos", *AUDIO_COLUMNS, IMAGES, "vidalign_image", ROW),
                 *("tools", "chat_template_kwargs", "ref_chosen_logps", "ref_rejected_logps"),
+                *("ordered", DIALOGUE),
             ]
         else:
             super()._set_signature_columns_if_needed()  # type: ignore[misc]
@@ -297,18 +326,10 @@ def refuse_unseen(dataset: Any, name: str) -> Any:
     return dataset
 
 
-def columns_of(dataset: Any) -> list[str]:
-    return list(dataset.column_names) if dataset.column_names is not None else list(next(iter(dataset)))
-
-
 def each(datasets: Any, function: Callable[[Any, str], Any]) -> Any:
     if isinstance(datasets, dict):
         return {name: function(dataset, name) for name, dataset in datasets.items()}
     return function(datasets, "eval")
-
-
-def _last_turn(row: dict[str, Any]) -> dict[str, Any]:
-    return {"prompt": row["messages"][:-1], "completion": row["messages"][-1:]}
 
 
 def _config_of(model: Any, args: Any, parent: str) -> tuple[Any, Callable[..., Any] | None]:
@@ -377,7 +398,6 @@ def _refuse_bypassing(args: Any, media: bool) -> None:
     reasons = {
         "padding_free": "rows are packed without padding already",
         "packing": "rows with media cannot be packed into blocks of text",
-        "assistant_only_loss": "media rows are scored on their completion; put earlier turns into the prompt",
         "use_liger_kernel": "it replaces the model's forward; use model_init_kwargs={'use_kernels': True}",
     }
     for name, reason in reasons.items():

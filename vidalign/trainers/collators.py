@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
+from vidalign.rows import DIALOGUE, dialogue_problem, order_problem
 from vidalign.trainers.encoding import EncodedRow, RowEncoder
 
 ROW = "vidalign_row"
@@ -33,6 +34,15 @@ class PromptGroups:
         return self.numbers[key]
 
 
+def media_prefix(row: EncodedRow, media_token_ids: Collection[int]) -> str | None:
+    """Equal for rows with the same tokens up to the last of the same media; None without media."""
+    if not row.media_key:
+        return None
+    ids = row.prompt.input_ids
+    last = max((place for place, token in enumerate(ids) if token in media_token_ids), default=-1)
+    return f"{row.media_key} {ids[: last + 1]}"
+
+
 @contextmanager
 def _naming(row: Mapping[str, Any], number: int) -> Iterator[None]:
     """Errors name the row: its index in the dataset, or its number in the batch."""
@@ -54,9 +64,14 @@ def _check_room(row: EncodedRow, max_length: int | None) -> None:
 
 
 def encode_rows(
-    encoder: RowEncoder, rows: Sequence[Mapping[str, Any]], columns: tuple[str, ...], max_length: int | None
+    encoder: RowEncoder,
+    rows: Sequence[Mapping[str, Any]],
+    columns: tuple[str, ...],
+    max_length: int | None,
+    *,
+    assistant: bool = False,
 ) -> list[EncodedRow]:
-    """Encodes the rows of a batch.
+    """Encodes the rows of a batch. assistant: say which tokens the assistant wrote.
 
     Raises:
         ValueError: naming the row; also for a prompt that leaves no room for a completion.
@@ -64,7 +79,7 @@ def encode_rows(
     encoded = []
     for number, row in enumerate(rows):
         with _naming(row, number):
-            encoded.append(encoder(row, columns))
+            encoded.append(encoder(row, columns, assistant=assistant))
             _check_room(encoded[-1], max_length)
     return encoded
 
@@ -135,6 +150,7 @@ class RankedCollator:
     ref_logps: [M], where the reference's log-probs were computed beforehand.
 
     chain_length: take only the first so many items of a chain.
+    needs_order: refuse chains of three or more whose losers have no order (`vidalign.rows.order_problem`).
     """
 
     encoder: RowEncoder
@@ -142,6 +158,7 @@ class RankedCollator:
     max_length: int | None = None
     pad_to_multiple_of: int | None = None
     chain_length: int | None = None
+    needs_order: bool = False
 
     def __call__(self, examples: list[Mapping[str, Any]]) -> dict[str, Any]:
         groups = PromptGroups({}, [])
@@ -151,6 +168,8 @@ class RankedCollator:
         reference: list[float] = []
         for number, example in enumerate(examples):
             with _naming(example, number):
+                if self.needs_order and (reason := order_problem(example, self.chain_length)) is not None:
+                    raise ValueError(reason)
                 items = self.encoder.chain(example, self.chain_length)
                 for item in items:
                     _check_room(item, self.max_length)
@@ -170,11 +189,7 @@ class RankedCollator:
         """Equal for rows that may share a prefix: one prompt, or the same tokens up to the last of the same media."""
         if len({other.key for other in items}) == 1:
             return item.key
-        if not item.media_key:
-            return f"chain {number}"
-        ids, media = item.prompt.input_ids, self.encoder.media_token_ids
-        last = max((place for place, token in enumerate(ids) if token in media), default=-1)
-        return f"{item.media_key} {ids[: last + 1]}"
+        return media_prefix(item, self.encoder.named_ids) or f"chain {number}"
 
 
 @dataclass
@@ -182,6 +197,8 @@ class VideoSupervisedCollator:
     """Prompt-completion rows with media, as `labels` for TRL's SFT. Fields as in `VideoPreferenceCollator`.
 
     completion_only: False scores the prompt's text too; media tokens are never scored.
+    assistant_only: score what the chat template marks as the assistant's alone; of rows that came as `messages` every turn
+        of it, of others their completion's unless `completion_only` is False.
     """
 
     encoder: RowEncoder
@@ -189,17 +206,30 @@ class VideoSupervisedCollator:
     max_length: int | None = None
     pad_to_multiple_of: int | None = None
     completion_only: bool = True
+    assistant_only: bool = False
 
     def __call__(self, examples: list[Mapping[str, Any]]) -> dict[str, Any]:
-        encoded = encode_rows(self.encoder, examples, ("completion",), self.max_length)
-        groups = PromptGroups({}, [])
-        numbers = [groups.of(row) for row in encoded]
+        for number, example in enumerate(examples):
+            with _naming(example, number):
+                if (reason := dialogue_problem(example)) is not None:
+                    raise ValueError(reason)
+        encoded = encode_rows(
+            self.encoder, examples, ("completion",), self.max_length, assistant=self.assistant_only
+        )
+        groups, media_tokens = PromptGroups({}, []), self.encoder.named_ids
+        # Dialogues on one video go apart early and share what they have in common.
+        numbers = [groups.of(row, media_prefix(row, media_tokens)) for row in encoded]
         rows = [(row.prompt.input_ids, row.completions["completion"]) for row in encoded]
         batch: dict[str, Any] = pad_rows(rows, self.pad_token_id, self.max_length, self.pad_to_multiple_of)
-        scored = batch.pop("completion_mask") if self.completion_only else batch["attention_mask"]
-        batch.pop("completion_mask", None)
+        completion_mask, scored = batch.pop("completion_mask"), batch["attention_mask"].clone()
+        for number, (example, row) in enumerate(zip(examples, encoded, strict=True)):
+            if self.completion_only and not (self.assistant_only and example.get(DIALOGUE)):
+                scored[number] &= completion_mask[number]
+            if row.assistant is not None:
+                mask = torch.tensor(row.assistant)[: scored.size(1)]
+                scored[number, : len(mask)] &= mask
         batch["labels"] = batch["input_ids"].masked_fill(scored == 0, -100)
-        for token in self.encoder.media_token_ids:
+        for token in media_tokens:
             batch["labels"][batch["input_ids"] == token] = -100
         batch["prefix_group"] = torch.tensor(numbers)
         batch["media"] = groups.media

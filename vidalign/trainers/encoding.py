@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,14 @@ import numpy as np
 from vidalign.families import FAMILIES
 from vidalign.families.family import EncodedPrompt, Family
 from vidalign.rows import MediaFolder, chain_of
+from vidalign.trainers.assistant import assistant_mask
 from vidalign.trainers.images import read_image
 from vidalign.trainers.keys import KINDS, media_key, sources
-from vidalign.trainers.rendering import placeholders, render
+from vidalign.trainers.named_media import Placeholders, row_problem
+from vidalign.trainers.rendering import RowText, added_ids, named_placeholders, placeholders, render
 from vidalign.trainers.sound import SILENCE, refuse_deaf
 from vidalign.trainers.splice import splice
+from vidalign.trainers.text_rows import tokenize_row
 from vidalign.video import NoAudioStream, Video, read_audio, read_video
 
 
@@ -52,6 +55,7 @@ class DecodedPrompt:
     audios: float32 [N] for each audio placeholder.
     images: PIL images in RGB, or the arrays that the row holds.
     max_pixels: most pixels of a frame of each video; None for the processor's own.
+    text_ids: the text's tokens, with the tokenizer's own (BOS) where the row gets them, placeholders not expanded.
     """
 
     text: str
@@ -60,19 +64,21 @@ class DecodedPrompt:
     audios: list[np.ndarray]
     images: list[Any]
     max_pixels: tuple[int, ...] | None
+    text_ids: list[int] = field(default_factory=list)
 
 
 @dataclass
 class EncodedRow:
     """prompt: its ids and media. completions: token ids by column. key: equal for rows with the same prompt and media.
     media_key: equal for rows with the same media, "" without any. decoded: what the processor was given, where the encoder
-    keeps it."""
+    keeps it. assistant: where asked for, 1 for each token of prompt and completion that the assistant wrote."""
 
     prompt: EncodedPrompt
     completions: dict[str, list[int]]
     key: str
     media_key: str
     decoded: DecodedPrompt | None = None
+    assistant: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class RowEncoder:
         family: what the model's family does with media; None for text-only rows.
         sampling, folder: how media are read, and where they are.
         cache_gb: memory for encoded prompts, least recently used first out.
-        media_token_ids: ids that no completion may contain.
+        media_token_ids: ids that stand for features, which no text may contain.
 
     Raises:
         ValueError: the sampling asks for sound, and the family does not hear; or it bounds the tokens of a video, and
@@ -133,6 +139,14 @@ class RowEncoder:
         self._refuse_fixed_frames()
         self.folder = folder or MediaFolder()
         self.media_token_ids = media_token_ids
+        self.named = (
+            named_placeholders(processor, family, media_token_ids) if family else Placeholders(only_text=True)
+        )
+        written = [*self.named.tokens.values(), *self.named.reserved]
+        self.named_ids = frozenset(self.tokenizer.convert_tokens_to_ids(written)) | media_token_ids
+        """Ids that stand for media, before a processor expands them or behind it."""
+        self.chat_template: str | None = None
+        """In place of the processor's own."""
         self.keeps_decoded = False
         """Whether rows come with their frames and samples, read once for both; no prompt is taken from a cache then."""
         self._capacity = int(cache_gb * 2**30)
@@ -144,7 +158,7 @@ class RowEncoder:
     def reading(self) -> tuple[Any, ...]:
         """What its rows depend on beside the processor, the rows and the files: plain values, for keys on the disk."""
         name = self.family.name if self.family is not None else None
-        return name, self.sampling, sorted(self.media_token_ids)
+        return name, self.sampling, sorted(self.media_token_ids), self.chat_template
 
     def __getstate__(self) -> dict[str, Any]:
         # Spawned workers: a family holds functions that cannot be pickled, and a cache is not worth sending.
@@ -155,13 +169,17 @@ class RowEncoder:
         self.__dict__.update(state)
         self.family = FAMILIES[state["family"]] if state["family"] is not None else None
 
-    def __call__(self, row: Mapping[str, Any], columns: Sequence[str]) -> EncodedRow:
+    def __call__(
+        self, row: Mapping[str, Any], columns: Sequence[str], *, assistant: bool = False
+    ) -> EncodedRow:
         """Encodes a row with `prompt` and the given completion columns.
+
+        assistant: say which tokens the assistant wrote, by the chat template's marks. Takes one completion column.
 
         Raises:
             ValueError: with the row's media in the message where they are the cause.
         """
-        return self._encode(row, columns, self._media(row))
+        return self._encode(row, columns, self._media(row), assistant)
 
     def chain(self, row: Mapping[str, Any], longest: int | None = None) -> list[EncodedRow]:
         """The items of a ranked row, best first, its media read once; with `completion` as their column.
@@ -171,8 +189,14 @@ class RowEncoder:
         Raises:
             ValueError: as for one row; no chain; or items that are equal once they are tokens.
         """
-        media = self._media(row)
-        items = [self._encode(item, ("completion",), media) for item in chain_of(row)[:longest]]
+        media, chain = self._media(row), chain_of(row)[:longest]
+        if row.get("prompts") is not None:
+            items = [self._encode(item, ("completion",), media) for item in chain]
+        else:
+            # As the two of a pair in TRL: the prompt is as long as all items agree with it.
+            completions = {f"item {number}": item["completion"] for number, item in enumerate(chain)}
+            whole = self._encode({**chain[0], **completions}, tuple(completions), media)
+            items = [replace(whole, completions={"completion": ids}) for ids in whole.completions.values()]
         seen = {(item.key, tuple(item.completions["completion"])) for item in items}
         if len(seen) < len(items):
             raise ValueError("two items of the chain have the same tokens, so neither is better")
@@ -185,36 +209,97 @@ class RowEncoder:
             ValueError: as for encoding the row.
         """
         media = self._media(row)
-        return self._decode(self._render(row, (), media)["prompt"], media)
+        self._refuse_named_media(row, (), media)
+        if not media.key:
+            return self._decoded_text(self._without_media(row, (), False).prompt.input_ids)
+        return self._decoded(self._render(row, (), media), media)
 
     def _media(self, row: Mapping[str, Any]) -> _Media:
         held = {kind: sources(row, kind, self.folder) for kind in KINDS}
         return _Media(held["video"], held["image"], held["audio"], media_key(held, self.sampling))
 
-    def _encode(self, row: Mapping[str, Any], columns: Sequence[str], media: _Media) -> EncodedRow:
-        text = self._render(row, columns, media)
-        key = hashlib.sha256(f"{media.key}\0{text['prompt']}".encode()).hexdigest()
-        decoded = self._decode(text["prompt"], media) if self.keeps_decoded else None
-        if decoded is not None and media.key:
-            prompt = self._process(decoded)
-        else:
-            prompt = self._prompt(key, text["prompt"], media)
-        completions = {
-            column: self.tokenizer(text[column], add_special_tokens=False)["input_ids"] for column in columns
-        }
-        for column, ids in completions.items():
-            wrong = self.media_token_ids.intersection(ids)
-            if wrong:
-                token = self.tokenizer.convert_ids_to_tokens(min(wrong))
-                raise ValueError(
-                    f"{column} contains the media placeholder {token!r}; remove it from the text"
-                )
+    def _encode(
+        self, row: Mapping[str, Any], columns: Sequence[str], media: _Media, assistant: bool = False
+    ) -> EncodedRow:
+        self._refuse_named_media(row, columns, media)
+        encoded = (
+            self._with_media(row, columns, media, assistant)
+            if media.key
+            else self._without_media(row, columns, assistant)
+        )
+        for column, ids in encoded.completions.items():
+            self._refuse_named(column, ids)
             if not ids:
                 raise ValueError(f"{column} has no tokens")
-        return EncodedRow(prompt, completions, key, media.key, decoded)
+        if assistant and not any(encoded.assistant or ()):
+            raise ValueError(
+                "assistant_only_loss=True, and the chat template marks none of the row's tokens as the assistant's "
+                "({% generation %}), so it has nothing to learn from; drop the row, or mend the template"
+            )
+        return encoded
 
-    def _render(self, row: Mapping[str, Any], columns: Sequence[str], media: _Media) -> dict[str, str]:
-        return render(row, columns, media.counts, processor=self.processor, family=self.family)
+    def _without_media(self, row: Mapping[str, Any], columns: Sequence[str], assistant: bool) -> EncodedRow:
+        ids = tokenize_row(
+            row, columns, self.processor, chat_template=self.chat_template, assistant=assistant
+        )
+        self._refuse_named("prompt", ids.prompt)
+        key = hashlib.sha256(repr(ids.prompt).encode()).hexdigest()
+        decoded = self._decoded_text(ids.prompt) if self.keeps_decoded else None
+        return EncodedRow(EncodedPrompt(ids.prompt), ids.completions, key, "", decoded, ids.assistant)
+
+    def _with_media(
+        self, row: Mapping[str, Any], columns: Sequence[str], media: _Media, assistant: bool
+    ) -> EncodedRow:
+        text = self._render(row, columns, media, assistant)
+        added = added_ids(text, self.tokenizer)
+        key = hashlib.sha256(f"{media.key}\0{added}\0{text.prompt}".encode()).hexdigest()
+        decoded = self._decoded(text, media) if self.keeps_decoded else None
+        prompt = self._process(decoded) if decoded is not None else self._prompt(key, text.prompt, media)
+        completions = {column: self._ids(completion) for column, completion in text.completions.items()}
+        marked = None
+        if text.assistant is not None:
+            marked = assistant_mask(
+                (text.prompt, *text.completions.values()),
+                text.assistant,
+                self.tokenizer,
+                prompt.input_ids,
+                self._placeholder_ids(),
+            )
+            marked = [*([0] * len(added)), *marked]
+        prompt = EncodedPrompt([*added, *prompt.input_ids], prompt.media)
+        return EncodedRow(prompt, completions, key, media.key, decoded, marked)
+
+    def _refuse_named_media(self, row: Mapping[str, Any], columns: Sequence[str], media: _Media) -> None:
+        if (reason := row_problem(row, columns, media.counts, self.named)) is not None:
+            raise ValueError(reason)
+
+    def _refuse_named(self, column: str, ids: Sequence[int]) -> None:
+        wrong = self.named_ids.intersection(ids)
+        if wrong:
+            token = self.tokenizer.convert_ids_to_tokens(min(wrong))
+            raise ValueError(f"{column} contains the media placeholder {token!r}; remove it from the text")
+
+    def _render(
+        self, row: Mapping[str, Any], columns: Sequence[str], media: _Media, assistant: bool = False
+    ) -> RowText:
+        if self.family is None:
+            raise ValueError("the row has media, but the model has no vision tower; load a video model")
+        return render(
+            row,
+            columns,
+            media.counts,
+            processor=self.processor,
+            family=self.family,
+            chat_template=self.chat_template,
+            assistant=assistant,
+        )
+
+    def _decoded(self, text: RowText, media: _Media) -> DecodedPrompt:
+        ids = [*added_ids(text, self.tokenizer), *self._ids(text.prompt)]
+        return replace(self._decode(text.prompt, media), text_ids=ids)
+
+    def _decoded_text(self, ids: list[int]) -> DecodedPrompt:
+        return DecodedPrompt(self.tokenizer.decode(ids), [], [], [], [], None, ids)
 
     def _ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -227,9 +312,6 @@ class RowEncoder:
         }
 
     def _prompt(self, key: str, text: str, media: _Media) -> EncodedPrompt:
-        if not media.key:
-            # Through the tokenizer: some processors refuse a call without media.
-            return EncodedPrompt(self._ids(text))
         if key in self._cache:
             self._cache.move_to_end(key)
             self._last = _Encoded(key, media.key, text, self._cache[key])
@@ -249,8 +331,6 @@ class RowEncoder:
         return prompt
 
     def _decode(self, text: str, media: _Media) -> DecodedPrompt:
-        if media.key and self.family is None:
-            raise ValueError("the row has media, but the model has no vision tower; load a video model")
         if media.audios:
             refuse_deaf(self.family, "the row has audios")
         videos = [self._video(source) for source in media.videos]

@@ -118,7 +118,7 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
             if self._reads_rows:
                 eval_dataset = self._prepare_dataset(eval_dataset, self.processing_class, self.args, "eval")
             else:
-                refuse_unseen(eval_dataset, "eval")
+                eval_dataset = self._media_rows(refuse_unseen(eval_dataset, "eval"), "eval")
         return super().get_eval_dataloader(eval_dataset)
 
     def _refuse_with_media(self, given: Mapping[str, Any]) -> None:
@@ -263,9 +263,8 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
         return bool(other or images or multimodal_fields or alone or self._reads_prompts_otherwise())
 
     def _request(self, row: EncodedRow) -> dict[str, Any]:
-        assert row.decoded is not None and self._encoder is not None and self._family is not None
-        text_ids = self._encoder.tokenizer(row.decoded.text, add_special_tokens=False)["input_ids"]
-        return rollout_prompt(row.decoded, row.prompt, text_ids, self._family.audio_rate)
+        assert row.decoded is not None and self._family is not None
+        return rollout_prompt(row.decoded, row.prompt, row.decoded.text_ids, self._family.audio_rate)
 
     def _generate(self, prompts: list[Any]) -> tuple[Any, ...]:
         output = super()._generate(prompts)

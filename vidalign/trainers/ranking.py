@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,12 +11,15 @@ import torch
 from trl import DPOConfig, DPOTrainer
 
 from vidalign.losses import mpo_loss, plackett_luce_loss, ranking_hinge_loss
+from vidalign.rows import order_problem
 from vidalign.trainers.base import VideoTrainer
 from vidalign.trainers.collators import RankedCollator
 from vidalign.trainers.config import VideoFields
 from vidalign.trainers.ranks import rank_metrics, starts, to_table
 
 LOSSES = ("plackett_luce", "mpo", "hinge", "dpo")
+NEED_ORDER = ("plackett_luce", "hinge")
+"""Losses that compare the others of a chain among themselves, not only with the best."""
 
 
 @dataclass
@@ -28,7 +32,7 @@ class RankingConfig(VideoFields, DPOConfig):
         metadata={
             "help": "plackett_luce (the whole order, Eq. 2 and 3), mpo (the best against all others), hinge (inversions "
             "only, Eq. 4, without a reference) or dpo (the first two of each chain); several are added with "
-            "`loss_weights`."
+            "`loss_weights`. Chains whose losers have no order (`ordered: false`) take mpo or dpo."
         },
     )
     ntp_weight: float = field(
@@ -76,13 +80,19 @@ class RankingConfig(VideoFields, DPOConfig):
     def needs_reference(self) -> bool:
         return self.loss_type != ["hinge"]
 
+    @property
+    def needs_order(self) -> bool:
+        return any(name in NEED_ORDER for name in self.loss_type)
+
 
 class RankingTrainer(VideoTrainer, DPOTrainer):
     """Changes only the rows, which are chains of any length, and the objective.
 
     Rows: `videos` (paths), `prompt` and `ranked`, a list of completions, best first; or `prompts`, a list, and one
     `completion`, for questions that one answer fits better or worse (`vidalign.rows.chain_of`). `audios`, `images` and text
-    alone as well. Optional `scores`, one for each item, must fall. The video runs once for the whole chain.
+    alone as well. Optional `scores`, one for each item, must fall. The video runs once for the whole chain. Rows with `ordered`
+    false (`vidalign build chains --method inject`: one error each) train under "mpo" and "dpo" alone; `rank/accuracy` and
+    `rank/kendall_tau` say nothing of them.
 
     Reference and arguments as `VideoDPOTrainer`; loss type "hinge" has none, and loads none. With chains of two,
     "plackett_luce", "mpo" and "dpo" are DPO.
@@ -131,6 +141,7 @@ class RankingTrainer(VideoTrainer, DPOTrainer):
                 "chain_length"
             )
         self._widest = 0
+        self._order_needed = (args.needs_order, args.chain_length)
         self._build(
             super().__init__,
             model=model,
@@ -146,8 +157,17 @@ class RankingTrainer(VideoTrainer, DPOTrainer):
 
     def _media_collator(self, encoder: Any, pad_token_id: int, args: Any) -> Any:
         return RankedCollator(
-            encoder, pad_token_id, args.max_length, args.pad_to_multiple_of, args.chain_length
+            encoder,
+            pad_token_id,
+            args.max_length,
+            args.pad_to_multiple_of,
+            args.chain_length,
+            args.needs_order,
         )
+
+    def _row_problem(self, row: Mapping[str, Any]) -> str | None:
+        needed, longest = self._order_needed
+        return (order_problem(row, longest) if needed else None) or super()._row_problem(row)
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool) -> Any:
         chain, mask = inputs["chain"], inputs["completion_mask"]

@@ -1,0 +1,93 @@
+"""Datasets as users have them: rows whose prompt is part of other columns, rows of text that name media."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from datasets import IterableDataset, Value
+from trl.data_utils import extract_prompt
+
+from vidalign.rows import DIALOGUE, BadRows, refuse_bad
+from vidalign.trainers.named_media import Placeholders, text_problem
+
+TEXTS = ("prompt", "chosen", "rejected", "completion", "messages", "conversations")
+
+
+def columns_of(dataset: Any) -> list[str]:
+    return list(dataset.column_names) if dataset.column_names is not None else list(next(iter(dataset)))
+
+
+def with_prompt(dataset: Any, kind: str, *, name: str) -> Any:
+    """The dataset with a `prompt`, from rows that hold it in their completions or in `messages`.
+
+    Args:
+        kind: "preference" or "supervised".
+
+    Raises:
+        BadRows: there are no such columns.
+    """
+    columns = columns_of(dataset)
+    needed, function = {
+        "preference": (("chosen", "rejected"), _shared_turns),
+        "supervised": (("messages",), _last_turn),
+    }[kind]
+    if missing := [column for column in needed if column not in columns]:
+        forms = {
+            "preference": "`prompt`, `chosen` and `rejected`, or `chosen` and `rejected` that begin alike",
+            "supervised": "`prompt` and `completion`, or `messages`",
+        }
+        raise BadRows(
+            f"{name}: has the columns {', '.join(columns)}, and neither `prompt` nor {' and '.join(missing)}. Rows of kind "
+            f"{kind} have {forms[kind]}; beside media no other form is read."
+        )
+    features = None
+    if dataset.features is not None:
+        # Given, not inferred: turns of text and turns of blocks have no common Arrow type but datasets' Json.
+        features = dataset.features.copy()
+        features["prompt"] = features[needed[0]]
+        if kind == "supervised":
+            features["completion"], features[DIALOGUE] = features["messages"], Value("bool")
+    return dataset.map(function, features=features)
+
+
+def _last_turn(row: dict[str, Any]) -> dict[str, Any]:
+    messages = row["messages"]
+    if messages is None:
+        return {"prompt": None, "completion": None, DIALOGUE: True}
+    return {"prompt": messages[:-1], "completion": messages[-1:], DIALOGUE: True}
+
+
+def _shared_turns(row: dict[str, Any]) -> dict[str, Any]:
+    if not row["chosen"] or not row["rejected"]:
+        return {"prompt": None, "chosen": row["chosen"], "rejected": row["rejected"]}
+    return extract_prompt(row)
+
+
+def refuse_named_media(dataset: Any, placeholders: Placeholders | None, text_field: str, *, name: str) -> Any:
+    """The dataset, of rows without media, none of whose texts names one. A stream is looked at as its rows come.
+
+    Args:
+        placeholders: what stands for media; None asks nothing.
+        text_field: a further column of text.
+
+    Raises:
+        BadRows: rows that name media; the first are named. Of a stream ValueError, when the row is reached.
+    """
+    if placeholders is None:
+        return dataset
+    columns = [column for column in (*TEXTS, text_field) if column in columns_of(dataset)]
+    if not columns:
+        return dataset
+    if not isinstance(dataset, IterableDataset):
+        refuse_bad(
+            name, (text_problem(row, columns, placeholders) for row in dataset.select_columns(columns))
+        )
+        return dataset
+
+    def checked(row: Mapping[str, Any], index: int) -> dict[str, Any]:
+        if (reason := text_problem(row, columns, placeholders)) is not None:
+            raise ValueError(f"row {index} of the {name}: {reason}")
+        return {}
+
+    return dataset.map(checked, with_indices=True, features=dataset.features)
