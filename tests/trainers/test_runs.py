@@ -157,7 +157,8 @@ def test_two_processes_are_one(
         histories.append([entry for entry in state["log_history"] if "loss" in entry])
     for one, two in zip(*histories, strict=True):
         for name in ("loss", "grad_norm", *logged):
-            assert two[name] == pytest.approx(one[name], rel=2e-3, abs=0 if "/" in name else 1e-4), name
+            # Norms of gradients are of the order of 1e-6.
+            assert two[name] == pytest.approx(one[name], rel=2e-3, abs=1e-4 * ("grad/" not in name)), name
 
 
 def test_two_processes_share_the_reference_of_rows_from_memory(

@@ -25,6 +25,9 @@ class BranchGradients:
     is that of the whole step, summed over micro-batches and processes before the norm is taken: the norm of a mean is
     not the mean of norms.
 
+    Appendix E.3 derives the gradient with respect to the two rewards instead. Of DPO that is equal and opposite, and could
+    not show, as the figure does, which branch dominates.
+
     Of DPO the parts are -β E[σ(-margin) ∇ log π(y_w)] and +β E[σ(-margin) ∇ log π(y_l)]. SynPO's language term is in the
     chosen part, as any loss on chosen responses is. What reaches the weights by another way than the log-probs, such as
     the load-balancing loss of a mixture of experts, is in neither.

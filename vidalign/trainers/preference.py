@@ -156,7 +156,7 @@ class PreferenceTrainer(VideoTrainer):
             metrics[f"{name}/rejected"].append(pairs[1, column].item())
 
     def _measure_branches(self, loss: torch.Tensor, logps: torch.Tensor) -> None:
-        if self._branches is None or not loss.requires_grad:
+        if self._branches is None or not (self.model.training and loss.requires_grad):  # type: ignore[attr-defined]
             return
         if self.state.global_step % self.args.grad_norm_every:  # type: ignore[attr-defined]
             return
