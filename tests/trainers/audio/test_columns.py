@@ -67,7 +67,7 @@ def test_blocks_say_where(ids_of, sound_rows):
     assert placed({"type": "audio"}) == inserted  # the video goes before what is there
     assert sorted(placed({"type": "audio"}, {"type": "video"})[0]) == sorted(inserted[0])
     assert placed({"type": "audio"}, {"type": "video"}) != inserted
-    with pytest.raises(ValueError, match=r"2 audio placeholder\(s\).*1 audio"):
+    with pytest.raises(ValueError, match=r"row 0: prompt: names 2 audios .*and the row has 1"):
         placed({"type": "audio"}, {"type": "audio"})
 
 
