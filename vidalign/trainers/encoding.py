@@ -266,7 +266,7 @@ class RowEncoder:
                 self._placeholder_ids(),
             )
             marked = [*([0] * len(added)), *marked]
-        prompt = EncodedPrompt([*added, *prompt.input_ids], prompt.media)
+        prompt = replace(prompt, input_ids=[*added, *prompt.input_ids])
         return EncodedRow(prompt, completions, key, media.key, decoded, marked)
 
     def _refuse_named_media(self, row: Mapping[str, Any], columns: Sequence[str], media: _Media) -> None:
