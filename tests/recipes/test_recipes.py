@@ -176,9 +176,15 @@ def test_avocados_ablation_is_here():
     stage = recipes["sft"]["output_dir"]
     assert starts == {**dict.fromkeys([*rewards, "sft_2k"], stage), "sft": "Qwen/Qwen2.5-Omni-7B"}
     # But for what they are about, they are alike.
-    own = {"recipe", "reward_funcs", "output_dir"}
+    own = {"recipe", "reward_funcs", "judges", "output_dir"}
     common = [{key: value for key, value in recipes[name].items() if key not in own} for name in rewards]
     assert all(recipe == common[0] for recipe in common)
+    for name in rewards:
+        judges = recipes["grpo"]["judges"]
+        asked = (
+            judges if "checklist" in rewards[name] else {k: v for k, v in judges.items() if k != "checklist"}
+        )
+        assert recipes[name]["judges"] == asked
 
 
 def test_the_readme_names_every_recipe():
