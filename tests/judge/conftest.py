@@ -1,4 +1,5 @@
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from server import JudgeServer
 
 import vidalign
 from vidalign.judge import LLMJudge
+from vidalign.judge.sending import Sending
 from vidalign.judge.tasks import checklist
 
 
@@ -43,6 +45,19 @@ def judge(tmp_path):
 def ask():
     """A question, told apart by a number."""
     return lambda number=0: checklist.question(f"caption {number}", ["a dog barks", "a bell rings"])
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """When each request was sent, in seconds: how long it takes to arrive is the machine's."""
+    times, send = [], Sending._send
+
+    async def timed(self, *args):
+        times.append(time.monotonic())
+        return await send(self, *args)
+
+    monkeypatch.setattr(Sending, "_send", timed)
+    return times
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import threading
 import time
 from dataclasses import dataclass, field
@@ -43,6 +44,19 @@ def all_true(body):
     return json.dumps({"verdicts": [{"index": p["index"], "same": True} for p in data["pairs"]]})
 
 
+def until(condition, seconds=300):
+    """Waits for what must come to be; the bound ends a test that would hang."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.005)
+
+
+def in_time(work):
+    """The result of `work`, which would not end at all, or after an hour, if what is tested were missing."""
+    return asyncio.run(asyncio.wait_for(work, 300))
+
+
 @dataclass
 class Request:
     at: float
@@ -54,10 +68,11 @@ class Request:
 class JudgeServer:
     """`behave(number, body)` says what request `number` (from 0) gets: a string (the answer's text), a dict (the body of a
     200), a web.Response, an exception class to drop the connection with, bytes to send half of before it drops, or an async
-    function of aiohttp's request that answers it."""
+    function of aiohttp's request that answers it. Requests from number `held_from` on wait until it is raised."""
 
     behave: object = staticmethod(lambda number, body: all_true(body))
     delay: float = 0.0
+    held_from: float = math.inf
     requests: list = field(default_factory=list)
     most_at_once: int = 0
     _at_once: int = 0
@@ -99,6 +114,8 @@ class JudgeServer:
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
             await asyncio.sleep(self.delay)
+            while number >= self.held_from:
+                await asyncio.sleep(0.005)
         finally:
             self._at_once -= 1
         return self.behave(number, body)

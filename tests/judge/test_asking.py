@@ -3,13 +3,14 @@
 import asyncio
 import gc
 import logging
+import math
 import os
 import signal
 import threading
 
 import pytest
 from aiohttp import web
-from server import all_true, completion
+from server import all_true, completion, until
 
 from vidalign.judge import Answer, BudgetExceeded, JudgeDown, JudgeError, Unusable, asking, run_sync
 from vidalign.judge.question import Question
@@ -78,44 +79,47 @@ def test_without_a_cache_two_judges_ask_for_themselves(serve, judge, ask):
     assert len(server.requests) == 2
 
 
-def test_an_answer_that_nobody_waits_for_any_more_is_kept(serve, judge, ask):
-    server = serve(delay=0.2)
-    one = judge(server)
+def give_up(work, when):
+    """Awaits `work` until `when` holds, gives it up, and returns when the judge knows."""
 
     async def impatient():
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(one.ask(ask()), 0.1)
-        await asyncio.sleep(0.25)
+        asked = asyncio.ensure_future(work)
+        while not when():
+            await asyncio.sleep(0.005)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
 
     asyncio.run(impatient())
+    until(lambda: not any(fetch.wanted() for fetch in list(asking._under_way.values())))
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_kept(serve, judge, ask):
+    server = serve()
+    server.held_from = 0
+    one = judge(server)
+    give_up(one.ask(ask()), lambda: server.requests)
+    server.held_from = math.inf
     assert one.ask_sync([ask()]) == [YES]
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("answer", [web.Response(status=500), "no JSON"])
+@pytest.mark.parametrize("answer", [lambda: web.Response(status=500), lambda: "no JSON"])
 def test_without_anybody_who_waits_nothing_is_sent_again(serve, judge, ask, answer):
-    server = serve(lambda number, body: answer, delay=0.2)
+    server = serve(lambda number, body: answer())
+    server.held_from = 0
     one = judge(server, max_retries=3, max_reasks=3)
-
-    async def impatient():
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(one.ask_all([ask(n) for n in range(4)]), 0.1)
-        await asyncio.sleep(0.4)
-
-    asyncio.run(impatient())
+    give_up(one.ask_all([ask(n) for n in range(4)]), lambda: len(server.requests) == 4)
+    server.held_from = math.inf
+    until(lambda: not asking._under_way)
     assert len(server.requests) == 4
 
 
 def test_without_anybody_who_waits_no_turn_is_taken(serve, judge, ask):
     server = serve()
-    one = judge(server, requests_per_minute=120)
-
-    async def impatient():
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(one.ask_all([ask(n) for n in range(9)]), 0.25)
-        return await asyncio.wait_for(one.ask(ask(10)), 1.5)
-
-    assert asyncio.run(impatient()) == YES
+    one = judge(server, requests_per_minute=30)
+    give_up(one.ask_all([ask(n) for n in range(9)]), lambda: server.requests)
+    assert one.ask_sync([ask(10)]) == [YES]
     assert len(server.requests) == 2
 
 
@@ -134,14 +138,12 @@ def test_who_comes_after_another_gave_up_still_gets_the_answer(serve, judge, ask
 
 
 def test_an_error_that_nobody_waits_for_any_more_is_not_logged_by_asyncio(serve, judge, ask, caplog):
-    one = judge(serve(lambda number, body: web.Response(status=500), delay=0.2), max_retries=0)
-
-    async def impatient():
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(one.ask(ask()), 0.1)
-        await asyncio.sleep(0.25)
-
-    asyncio.run(impatient())
+    server = serve(lambda number, body: web.Response(status=500))
+    server.held_from = 0
+    one = judge(server, max_retries=0)
+    give_up(one.ask(ask()), lambda: server.requests)
+    server.held_from = math.inf
+    until(lambda: not asking._under_way)
     gc.collect()
     assert "never retrieved" not in caplog.text
 
@@ -216,14 +218,18 @@ def test_an_answer_of_another_version_is_asked_for_anew(serve, judge, ask):
 
 
 def test_ctrl_c_in_a_blocking_call_begins_nothing_more(serve, judge, ask):
-    server = serve(delay=0.1)
+    server = serve()
+    server.held_from = 4
     one = judge(server, max_concurrency=2)
-    timer = threading.Timer(0.35, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+
+    def press():
+        until(lambda: len(server.requests) == 6)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press).start()
     with pytest.raises(KeyboardInterrupt):
         one.ask_sync([ask(n) for n in range(100)])
-    run_sync(asyncio.sleep(0.3))
-    count = len(server.requests)
-    assert count < 20
-    run_sync(asyncio.sleep(0.3))
-    assert len(server.requests) == count
+    until(lambda: not any(fetch.wanted() for fetch in list(asking._under_way.values())))
+    server.held_from = math.inf
+    until(lambda: not asking._under_way)
+    assert len(server.requests) == 6

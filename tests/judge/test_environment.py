@@ -171,6 +171,14 @@ def test_tasks_without_a_judge_of_their_own_are_offline(monkeypatch):
     assert type(judges.of("yes_no")) is LexicalJudge
 
 
+def test_a_task_behind_one_underscore_is_told_apart_from_a_setting(monkeypatch):
+    setting(monkeypatch, DIALOGUE="gemini/gemini-2.5-pro")
+    with pytest.raises(
+        ValueError, match=r"VIDALIGN_JUDGE_DIALOGUE .*two underscores: VIDALIGN_JUDGE__DIALOGUE"
+    ):
+        judge_from_env()
+
+
 def test_a_tasks_own_key(monkeypatch):
     of_tasks(
         monkeypatch,

@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 from aiohttp import web
-from server import all_true, completion
+from server import all_true, completion, in_time
 
 from vidalign.judge import Answer, JudgeError, LLMJudge, openai_server
 from vidalign.judge.openai_server import reply_of
@@ -82,8 +82,8 @@ def test_a_body_that_drips_for_ever_ends_with_the_time(serve, judge, ask):
 
     one = judge(serve(lambda number, body: drip), timeout=0.3, max_retries=0)
     start = time.monotonic()
-    assert one.ask_sync([ask()]) == [Answer(None, "timeout")]
-    assert 0.3 <= time.monotonic() - start < 2
+    assert in_time(one.ask(ask())) == Answer(None, "timeout")
+    assert time.monotonic() - start >= 0.3
 
 
 def test_a_body_without_end_is_not_kept_in_memory(serve, judge, ask, monkeypatch):

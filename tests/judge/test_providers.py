@@ -6,11 +6,10 @@ import logging
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 from aiohttp import web
-from server import all_true
+from server import all_true, in_time
 
 from vidalign.judge import Answer, JudgeError, LLMJudge
 
@@ -92,10 +91,8 @@ def test_the_budget_in_dollars_has_litellm_s_prices(claude, ask):
 
 
 def test_a_slow_provider_times_out(claude, ask):
-    judge, _ = claude(delay=3.0, timeout=0.3, max_retries=0)
-    start = time.monotonic()
-    assert judge.ask_sync([ask()]) == [Answer(None, "timeout")]
-    assert time.monotonic() - start < 2.5
+    judge, _ = claude(delay=3600, timeout=0.3, max_retries=0)
+    assert in_time(judge.ask(ask())) == Answer(None, "timeout")
 
 
 def test_what_a_model_sees_is_litellm_s_to_say():
@@ -171,9 +168,7 @@ def test_a_body_that_drips_for_ever_ends_with_the_time(claude, ask):
                 await asyncio.sleep(0.05)
 
     judge, _ = claude(lambda number, body: drip, timeout=0.4, max_retries=0)
-    start = time.monotonic()
-    assert judge.ask_sync([ask()]) == [Answer(None, "timeout")]
-    assert time.monotonic() - start < 2
+    assert in_time(judge.ask(ask())) == Answer(None, "timeout")
 
 
 @pytest.mark.parametrize("text", ["", "<html></html>", '{"content": []}', '{"type": "message"'])

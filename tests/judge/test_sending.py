@@ -2,11 +2,10 @@
 
 import asyncio
 import itertools
-import time
 
 import pytest
 from aiohttp import web
-from server import all_true, completion
+from server import all_true, completion, in_time
 
 from vidalign.judge import Answer, BudgetExceeded, JudgeError, Medium, sending
 from vidalign.judge.tasks import speakers
@@ -37,10 +36,8 @@ _CODE = sending.backoff.__code__
 def test_a_wait_of_hours_is_unscored_and_nothing_is_sent_meanwhile(serve, judge, ask, value):
     server = serve(lambda number, body: limited(Retry_After=value))
     one = judge(server, max_concurrency=1)
-    start = time.monotonic()
-    assert one.ask_sync([ask(1)]) == [Answer(None, "rate_limited")]
-    assert one.ask_sync([ask(2), ask(3)]) == [Answer(None, "rate_limited")] * 2
-    assert time.monotonic() - start < 2
+    assert in_time(one.ask_all([ask(1)])) == [Answer(None, "rate_limited")]
+    assert in_time(one.ask_all([ask(2), ask(3)])) == [Answer(None, "rate_limited")] * 2
     assert len(server.requests) == one.ledger.calls == 1
 
 
@@ -52,9 +49,27 @@ def test_a_wait_of_hours_costs_no_budget(serve, judge, ask):
 def test_a_wait_that_only_one_request_is_asked_for_holds_up_no_other(serve, judge, ask):
     busy = web.Response(status=503, headers={"Retry-After": "0.5"})
     server = serve(lambda number, body: busy if number == 0 else all_true(body))
-    assert judge(server).ask_sync([ask(1), ask(2)]) == [YES, YES]
-    first, second, third = (request.at for request in server.requests)
-    assert second - first < 0.4 <= 0.5 <= third - first
+    assert judge(server).ask_sync([ask(1)]) == [YES]
+    first, second = (request.at for request in server.requests)
+    assert second - first >= 0.5
+    answered_meanwhile(serve, judge, ask)
+
+
+def answered_meanwhile(serve, judge, ask, **settings):
+    """While one question waits for its next attempt, another is answered."""
+    busy = web.Response(status=503, headers={"Retry-After": "500"})
+    one = judge(serve(lambda number, body: busy if number == 0 else all_true(body)), **settings)
+
+    async def both():
+        first = asyncio.ensure_future(one.ask(ask(11)))
+        while not one.ledger.retries:
+            await asyncio.sleep(0.005)
+        answer = await one.ask(ask(12))
+        assert not first.done()
+        first.cancel()
+        return answer
+
+    assert in_time(both()) == YES
 
 
 def test_requests_that_waited_for_the_budget_still_keep_a_pause(serve, judge, ask):
@@ -69,12 +84,11 @@ def test_requests_that_waited_for_the_budget_still_keep_a_pause(serve, judge, as
     assert all(at - rejected >= 0.4 + 0.05 for at in rest)
 
 
-def test_requests_that_waited_for_the_budget_still_keep_the_pace(serve, judge, ask):
+def test_requests_that_waited_for_the_budget_still_keep_the_pace(serve, judge, ask, sent):
     server = serve(lambda number, body: completion(all_true(body), usage=(0, 10)), delay=0.25)
     one = judge(server, max_dollars=0.39, requests_per_minute=600, **TEN_CENTS)
     one.ask_sync([ask(n) for n in range(6)])
-    times = [request.at for request in server.requests]
-    assert min(later - at for at, later in itertools.pairwise(times)) > 0.08
+    assert len(sent) == 6 and all(later - at >= 0.1 for at, later in itertools.pairwise(sent))
 
 
 def test_both_budgets_hold_together(serve, judge, ask):
@@ -96,13 +110,15 @@ def test_a_server_that_does_not_count_its_tokens_spends_the_budget_all_the_same(
     assert one.ledger.unpriced == 3 and one.ledger.dollars == 0
 
 
-@pytest.mark.parametrize("lost", ["late", ConnectionError, b"half of an answer", web.Response(text="{}")])
+@pytest.mark.parametrize("lost", ["late", ConnectionError, b"half of an answer", {}])
 def test_an_answer_that_is_lost_on_the_way_is_paid_for(serve, judge, ask, lost):
     server = serve(None if lost == "late" else lambda number, body: lost, 0.3 if lost == "late" else 0.0)
-    one = judge(server, max_dollars=0.35, max_retries=10, timeout=0.1, **TEN_CENTS)
+    timeout = 0.1 if lost == "late" else 300.0
+    one = judge(server, max_dollars=0.35, max_retries=10, timeout=timeout, **TEN_CENTS)
     with pytest.raises(BudgetExceeded):
         one.ask_sync([ask()])
-    assert len(server.requests) == 3
+    # One that is given up may not have arrived yet.
+    assert one.ledger.calls == 3 and (lost == "late" or len(server.requests) == 3)
 
 
 def test_a_request_that_is_turned_away_costs_nothing(serve, judge, ask):
@@ -184,11 +200,10 @@ def test_a_process_without_a_share_of_the_budget_says_so(serve, judge, ask, monk
         judge(serve(), max_calls=3).ask_sync([ask()])
 
 
-def test_the_pace_is_shared_in_a_launch(serve, judge, ask, monkeypatch):
+def test_the_pace_is_shared_in_a_launch(serve, judge, ask, monkeypatch, sent):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    server = serve()
-    judge(server, requests_per_minute=1200).ask_sync([ask(n) for n in range(4)])
-    assert server.requests[-1].at - server.requests[0].at >= 3 * 0.1 - 0.01
+    judge(serve(), requests_per_minute=1200).ask_sync([ask(n) for n in range(4)])
+    assert len(sent) == 4 and all(later - at >= 0.1 for at, later in itertools.pairwise(sent))
 
 
 def test_an_empty_account_is_not_waited_for(serve, judge, ask):
@@ -203,16 +218,4 @@ def test_an_empty_account_is_not_waited_for(serve, judge, ask):
 
 def test_a_batch_does_not_wait_for_who_waits(serve, judge, ask):
     """A request between two attempts leaves its place to others."""
-    busy = web.Response(status=503, headers={"Retry-After": "0.5"})
-    server = serve(lambda number, body: busy if number == 0 else all_true(body))
-    one = judge(server, max_concurrency=1)
-
-    async def both():
-        first = asyncio.ensure_future(one.ask(ask(1)))
-        await asyncio.sleep(0.1)
-        start = time.monotonic()
-        await one.ask(ask(2))
-        return time.monotonic() - start, await first
-
-    took, answer = asyncio.run(both())
-    assert took < 0.3 and answer == YES
+    answered_meanwhile(serve, judge, ask, max_concurrency=1)

@@ -59,6 +59,7 @@ def run(method, rows, settings):
     trainer = trainer_class(model=MODEL, args=args, train_dataset=stream_of(rows), **given)
     trainer.train()
     found["losses on a stream"] = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    found["wrapped by"] = type(trainer.model_wrapped).__name__
     found["table after a stream"] = measured(trainer, Dataset.from_list(rows))
     return found, trainer
 

@@ -165,7 +165,11 @@ def test_streams_in_two_processes(saved_model, media_folder, rows_of, tmp_path):
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
         lines = [line for line in done.stdout.splitlines() if line.startswith('{"dpo": ')]
         found.append(json.loads(lines[-1]))
-    for results in found:
+        assert "find_unused_parameters" not in done.stderr
+    for results, wrapper in zip(
+        found, ("Qwen2_5_VLForConditionalGeneration", "DistributedDataParallel"), strict=True
+    ):
+        assert {result["wrapped by"] for result in results.values()} == {wrapper}
         for method, result in results.items():
             for name in ("stream", "stream of evaluate"):
                 assert result[name] == pytest.approx(result["table"], abs=1e-6), (method, name)

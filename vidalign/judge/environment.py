@@ -103,6 +103,10 @@ def settings_from_env() -> Settings:
             tasks, setting = _split(name, rest.removeprefix("__").lower().split("__"))
         elif rest.startswith("_"):
             tasks, setting = (), rest.removeprefix("_").lower()
+            if setting in TASKS:
+                raise ValueError(
+                    f"{name} names a task, before which stand two underscores: {variable([setting], 'model')}"
+                )
         elif rest:
             continue
         else:

@@ -69,9 +69,10 @@ class Ledger:
     def _add(self, other: Ledger) -> None:
         for name in _NUMBERS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.unscored.update(other.unscored)
-        self.retries.update(other.retries)
-        for task, counts in other.tasks.items():
+        # Copies: the judge's thread books while others look.
+        self.unscored.update(dict(other.unscored))
+        self.retries.update(dict(other.retries))
+        for task, counts in list(other.tasks.items()):
             self.tasks.setdefault(task, Ledger())._add(counts)
 
     def summary(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from vidalign.trainers.adapters import expand_preset
 from vidalign.trainers.card import append_details
 from vidalign.trainers.checkpoints import is_renamed, load_renamed
 from vidalign.trainers.collators import ROW
+from vidalign.trainers.distributed import leave_ddp_when_alone, search_only_if_needed
 from vidalign.trainers.encoding import RowEncoder, VideoSampling
 from vidalign.trainers.fingerprint import lay_down, reference_fingerprint
 from vidalign.trainers.incoming import columns_of, refuse_named_media, with_prompt
@@ -115,6 +116,7 @@ class VideoTrainer:
         eval_dataset = each(each(eval_dataset, as_table), self._media_rows)
         if data_collator is None:
             data_collator = self._default_collator(processing_class, config, args)
+        searches = args.ddp_find_unused_parameters  # which TRL overwrites
         with _trl.construction(
             self._parent,
             lambda loaded: self._make_prefix(loaded, args),
@@ -136,6 +138,10 @@ class VideoTrainer:
             freeze(self.model, args.freeze)  # type: ignore[attr-defined]
             if not any(parameter.requires_grad for parameter in self.model.parameters()):  # type: ignore[attr-defined]
                 raise ValueError(f"freeze={args.freeze} leaves nothing to train; freeze less")
+        args.ddp_find_unused_parameters = searches
+        leave_ddp_when_alone(self.accelerator)  # type: ignore[attr-defined]
+        if searches is None and self._family is not None and args.share_prefix:
+            search_only_if_needed(self.accelerator, self.model, self._family, idle=self._has_media)  # type: ignore[attr-defined]
 
     def _placeholders(self, processing_class: Any, config: Any) -> Placeholders | None:
         """None for a model of no known family, of which nothing is known to stand for media."""

@@ -9,6 +9,11 @@ from vidalign.prefix.encoder import FEATURE_CACHE_GB
 from vidalign.trainers.look import ON_BAD
 
 MISSING_AUDIO = ("error", "silence")
+CHECKPOINTING = {
+    "gradient_checkpointing": "activation_checkpointing",
+    "gradient_checkpointing_kwargs": "activation_checkpointing_kwargs",
+}
+"""Names of settings in transformers 4 and 5."""
 
 
 @dataclass
@@ -134,7 +139,8 @@ class VideoFields:
     prefix_self_check: bool = field(
         default=True,
         metadata={
-            "help": "At the first step, compare shared and separate rows on one group and stop if they differ."
+            "help": "At the first step, compare a few tokens of one group with separate rows, stop if they differ, and say "
+            "what it cost."
         },
     )
     recipe: str | None = field(
@@ -162,4 +168,8 @@ class VideoFields:
             )
         if self.video_fps is None and self.video_num_frames is None:
             self.video_fps = 2.0
+        # TRL's default sets names that transformers calls deprecated; here either name will do.
+        for old, new in CHECKPOINTING.items():
+            if getattr(self, new) is None:
+                setattr(self, new, getattr(self, old))
         super().__post_init__()  # type: ignore[misc]  # TRL's config follows in the MRO
