@@ -330,6 +330,11 @@ def ipo_loss(
 
     Returns:
         `[B]`, ≥ 0.
+
+    Examples:
+        >>> zero = torch.zeros(1)
+        >>> ipo_loss(torch.tensor([2.0]), zero, zero, zero, tau=0.1)  # (2 - 1 / 0.2)²
+        tensor([9.])
     """
     chosen_logratios = _float(chosen_logps) - _float(ref_chosen_logps)
     rejected_logratios = _float(rejected_logps) - _float(ref_rejected_logps)

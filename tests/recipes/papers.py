@@ -76,7 +76,11 @@ STATED = {
     },
     ("avocado", "section 3.2.4"): {"max_completion_length": [4096]},
     ("avocado", "Eq. 1"): {"scale_rewards": ["group"]},
-    ("avocado", "Eq. 2"): {"loss_type": ["luspo"], "importance_sampling_level": ["sequence"]},
+    ("avocado", "Eq. 2"): {
+        "loss_type": ["luspo"],
+        "importance_sampling_level": ["sequence"],
+        "use_bias_correction_kl": [False],
+    },
     ("avocado", "Eq. 3"): {"reward_funcs": [_CHECKLIST]},
     ("avocado", "section 3.2.2"): {"judges.checklist": ["openai/gpt-4.1"]},
     ("avocado", "section 3.2.3"): {"judges.dialogue, speakers": ["gemini/gemini-2.5-pro"]},

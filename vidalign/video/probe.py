@@ -102,8 +102,7 @@ def check_audio(path: Source) -> None:
         VideoError: no such file, or nothing in it that can be read.
 
     Examples:
-        >>> has_audio("clip.mp4")
-        True
+        >>> check_audio("clip.mp4")  # nothing is wrong with it
     """
     with open_media(path) as container:
         stream = audio_stream(container, path)
