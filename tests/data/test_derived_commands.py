@@ -1,6 +1,7 @@
 """`vidalign build question-chains`, `pairs` and `captions` as their users meet them: processes, kills, a judge over HTTP."""
 
 import json
+import math
 from collections import Counter
 
 import pytest
@@ -56,17 +57,19 @@ def test_killed_three_times_each_row_comes_once_and_finished_ones_are_not_asked_
 ):
     clip()
     source = save(cli.folder / "chains.jsonl", [chain(number) for number in range(30)])
-    judge = scripted(ANSWERS, delay=0.02)
+    judge = scripted(ANSWERS)
     journal = cli.folder / "out" / "stages" / "question-chains.0.jsonl"
     cli.kind = "question-chains"
     options = ["--concurrency", CONCURRENCY]
     for _ in range(3):
         before = lines_of(journal)
+        judge.server.held_from = len(judge.asked) + 14  # so that it is in the middle when it is killed
         process = cli.start(source, "out", *options, judge=judge)
         wait_until(lambda before=before: lines_of(journal) >= before + 10)
         process.kill()
         process.communicate()
     assert not (cli.folder / "out" / ROWS).exists()
+    judge.server.held_from = math.inf
     code, out, err = cli(source, "out", *options, judge=judge)
     assert (code, err) == (0, "") and "60 rows written to out" in out
     rows = read_rows(cli.folder / "out" / ROWS)
