@@ -18,6 +18,7 @@ LEVELS = [
     {"encoding"},
     {"judge"},
     {"prefix", "stages"},
+    {"generate"},
     {"rewards", "report"},
     {"trainers", "data", "evaluate"},
     {"cli"},

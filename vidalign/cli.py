@@ -1,4 +1,4 @@
-"""`vidalign train RECIPE`, `vidalign recipes` and `vidalign build KIND`.
+"""`vidalign train RECIPE`, `vidalign recipes`, `vidalign build KIND` and `vidalign caption MODEL ROWS OUT`.
 
 Training replaces this process by `accelerate launch`, so that signals and the exit code are the launcher's own. Nothing
 here imports torch before a launch that has to know whether there is a GPU.
@@ -19,6 +19,7 @@ import yaml
 
 from vidalign._version import __version__
 from vidalign.data import command as build_command
+from vidalign.generate import command as caption_command
 
 PACKAGE = Path(__file__).resolve().parent
 RECIPES = PACKAGE / "recipes"
@@ -187,6 +188,7 @@ def parser() -> argparse.ArgumentParser:
     recipes_parser = commands.add_parser("recipes", help="list the recipes, or print one", allow_abbrev=False)
     recipes_parser.add_argument("name", nargs="?", help="print this recipe's path and text")
     build_command.add_parser(commands)
+    caption_command.add_parser(commands)
     return main_parser
 
 
@@ -199,6 +201,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             train(args, rest)
         elif args.command == "build":
             return build_command.run(args)
+        elif args.command == "caption":
+            return caption_command.run(args)
         elif args.name is None:
             list_recipes()
         else:

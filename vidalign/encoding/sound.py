@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from vidalign.families import FAMILIES
 from vidalign.families.family import Family
 
@@ -23,3 +25,10 @@ def refuse_deaf(family: Family | None, asked: str) -> None:
     hearing = ", ".join(known.name for known in FAMILIES.values() if known.audio_tower)
     name = family.name if family is not None else "a model of no known family"
     raise ValueError(f"{asked}, but {name} does not hear; load one of {hearing}, or leave it out")
+
+
+def take_over_chunks(processor: Any, config: Any) -> None:
+    """How sound is cut among the frames is the model's, and not saved with processors, which come back with a default."""
+    for name in ("seconds_per_chunk", "position_id_per_seconds"):
+        if hasattr(processor, name) and getattr(config, name, None) is not None:
+            setattr(processor, name, float(getattr(config, name)))

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoProcessor
 from vidalign.encoding import RowEncoder, VideoSampling
 from vidalign.encoding.named_media import Placeholders, named_problem
 from vidalign.encoding.rendering import named_placeholders
-from vidalign.encoding.sound import AUDIO_COLUMNS, refuse_deaf
+from vidalign.encoding.sound import AUDIO_COLUMNS, refuse_deaf, take_over_chunks
 from vidalign.families import FAMILIES, UnknownFamilyError, family_of, freeze, thinker_class
 from vidalign.families.family import Family
 from vidalign.prefix import MediaEncoder, SharedPrefix
@@ -109,7 +109,7 @@ class VideoTrainer:
                 revision=(args.model_init_kwargs or {}).get("revision"),
                 trust_remote_code=args.trust_remote_code,
             )
-            _take_over_chunks(processing_class, config)
+            take_over_chunks(processing_class, config)
         self._named = self._placeholders(processing_class, config)
         self._text_field = getattr(args, "dataset_text_field", "text")
         train_dataset = self._media_rows(train_dataset, "train")
@@ -313,13 +313,6 @@ class VideoTrainer:
 
 def has_media(dataset: Any) -> bool:
     return any(column in columns_of(dataset) for column in (*MEDIA_COLUMNS, IMAGES, "vidalign_image"))
-
-
-def _take_over_chunks(processor: Any, config: Any) -> None:
-    """How sound is cut among the frames is the model's, and not saved with processors, which come back with a default."""
-    for name in ("seconds_per_chunk", "position_id_per_seconds"):
-        if hasattr(processor, name) and getattr(config, name, None) is not None:
-            setattr(processor, name, float(getattr(config, name)))
 
 
 def refuse_unseen(dataset: Any, name: str) -> Any:

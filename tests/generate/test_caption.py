@@ -1,0 +1,164 @@
+"""`vidalign caption`: rows in their order, nothing asked twice, one process or two."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from vidalign.cli import main
+from vidalign.generate import Sample, Sampling, caption_rows
+from vidalign.rows import BadRows, MediaFolder
+from vidalign.stages import MissingRows, PipelineError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Scripted:
+    """A sampler that says what it was asked. fails: videos that it cannot read."""
+
+    settings: ClassVar = {"model": "scripted"}
+
+    def __init__(self, fails=()):
+        self.fails, self.asked = fails, []
+
+    def samples(self, rows, n=1, sampling=None):
+        self.asked += [(row["videos"][0], row["prompt"][0]["content"]) for row in rows]
+        return [
+            [Sample(None, reason="video: broken")] * n
+            if row["videos"][0] in self.fails
+            else [
+                Sample(f"{row['videos'][0]} {row['prompt'][0]['content']} {i}", 3, "stop") for i in range(n)
+            ]
+            for row in rows
+        ]
+
+
+@pytest.fixture
+def videos(tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in "abc":
+        (folder / f"{name}.mp4").write_bytes(name.encode())
+    return folder
+
+
+def read(path):
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def test_a_folder_of_videos_and_two_prompts(videos, tmp_path):
+    sampler = Scripted()
+    done = caption_rows(sampler, videos, tmp_path / "out.jsonl", prompts=["one", "two"])
+    assert (done.rows, done.missing) == (6, {})
+    rows = read(tmp_path / "out.jsonl")
+    assert [(row["videos"], row["prompt"]) for row in rows] == [
+        ([f"{name}.mp4"], prompt) for name in "abc" for prompt in ("one", "two")
+    ]
+    assert rows[3] == {
+        "videos": ["b.mp4"], "prompt": "two", "caption": "b.mp4 two 0", "tokens": 3, "finish": "stop"
+    }  # fmt: skip
+
+
+def test_rows_keep_their_columns_and_their_own_prompt(videos, tmp_path):
+    rows = [{"videos": ["a.mp4"], "id": 7, "prompt": "mine"}, {"videos": ["b.mp4"], "id": 8}]
+    source = videos / "rows.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    caption_rows(Scripted(), source, tmp_path / "out.jsonl", n=2, sampling=Sampling(temperature=1.0))
+    one, two = read(tmp_path / "out.jsonl")
+    assert one["id"] == 7 and one["prompt"] == "mine" and one["captions"] == ["a.mp4 mine 0", "a.mp4 mine 1"]
+    assert two["prompt"] == "Describe the video in detail." and two["tokens"] == [3, 3]
+
+
+def test_what_failed_is_named_and_tried_again_and_a_replaced_video_is_captioned_anew(videos, tmp_path):
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(MissingRows, match="row 1: video: broken"):
+        caption_rows(Scripted(fails={"b.mp4"}), videos, out)
+    assert not out.exists()
+    sampler = Scripted()
+    caption_rows(sampler, videos, out)
+    assert [video for video, _ in sampler.asked] == ["b.mp4"]
+    with pytest.raises(PipelineError, match="there already"):
+        caption_rows(Scripted(), videos, out)
+    out.unlink()
+    (videos / "c.mp4").write_bytes(b"another")
+    sampler = Scripted()
+    caption_rows(sampler, videos, out)
+    assert [video for video, _ in sampler.asked] == ["c.mp4"]
+
+
+def test_missing_rows_may_be_left_out(videos, tmp_path):
+    done = caption_rows(Scripted(fails={"b.mp4"}), videos, tmp_path / "out.jsonl", allow_missing=True)
+    assert done.rows == 2 and done.missing == {1: "video: broken"}
+    assert [row["videos"] for row in read(tmp_path / "out.jsonl")] == [["a.mp4"], ["c.mp4"]]
+
+
+def test_ranks_share_the_rows_and_the_first_writes(videos, tmp_path):
+    out, samplers = tmp_path / "out.jsonl", [Scripted(), Scripted()]
+
+    def second():
+        assert caption_rows(samplers[1], videos, out, rank=1, world_size=2) is None
+
+    done = caption_rows(samplers[0], videos, out, rank=0, world_size=2, wait=second)
+    assert done.rows == 3 and len(read(out)) == 3
+    assert [len(sampler.asked) for sampler in samplers] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"videos": []}, "videos: missing"),
+        ({"videos": ["nowhere.mp4"]}, "does not exist"),
+        ({"videos": ["a.mp4"], "images": ["a.png"]}, "images"),
+    ],
+)
+def test_rows_that_cannot_be(videos, tmp_path, row, said):
+    with pytest.raises(BadRows, match=said):
+        caption_rows(Scripted(), [row], tmp_path / "out.jsonl", folder=MediaFolder(videos))
+
+
+def test_the_command(saved_model, media_folder, tmp_path, capsys):
+    out = tmp_path / "out.jsonl"
+    options = ["--prompt", "describe", "--max-new-tokens", "4", "--device", "cpu", "--dtype", "float32"]
+    assert main(["caption", saved_model("qwen2_5_vl"), str(media_folder), str(out), *options]) == 0
+    assert "6 rows written" in capsys.readouterr().out
+    rows = read(out)
+    assert [row["videos"] for row in rows] == [[f"{number}.mp4"] for number in range(6)]
+    assert all(row["tokens"] <= 4 and row["finish"] in ("stop", "length") for row in rows)
+    assert main(["caption", saved_model("qwen2_5_vl"), str(media_folder), str(out), *options]) == 2
+    assert "there already" in capsys.readouterr().err
+    assert main(["caption", str(tmp_path / "nowhere"), str(media_folder), str(tmp_path / "2.jsonl")]) == 2
+
+
+def test_two_processes_write_what_one_does(saved_model, media_folder, tmp_path):
+    given = [
+        saved_model("qwen2_5_vl"),
+        str(media_folder),
+        "OUT",
+        "--prompt",
+        "describe",
+        "--max-new-tokens",
+        "4",
+    ]
+    given += ["--device", "cpu", "--dtype", "float32"]
+    written = []
+    for processes in (1, 2):
+        out = tmp_path / f"{processes}.jsonl"
+        config = str(ROOT / "recipes" / "accelerate" / "cpu.yaml")
+        launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", config]
+        launch += ["--num_processes", str(processes)]
+        command = [
+            *launch,
+            "-m",
+            "vidalign.generate",
+            *(str(out) if word == "OUT" else word for word in given),
+        ]
+        env = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-3000:]
+        written.append(read(out))
+        assert len(list(Path(f"{out}.stages").glob("caption.*.jsonl"))) == processes
+    assert written[0] == written[1] and len(written[0]) == 6

@@ -1,0 +1,116 @@
+"""Samples of a model on this machine: those that stock generation gives on the same prompt, and what failed by row."""
+
+import pytest
+import torch
+
+from vidalign.families import FAMILIES
+from vidalign.generate import LocalModel, Sampling
+from vidalign.rows import MediaFolder
+
+SHORT = Sampling(max_new_tokens=5)
+
+
+@pytest.fixture(scope="module")
+def local(saved_model, media_folder):
+    def load(name="qwen2_5_vl", **options):
+        return LocalModel.load(
+            saved_model(name), folder=MediaFolder(media_folder), dtype=torch.float32, **options
+        )
+
+    return load
+
+
+def rows_of(*texts, video="0.mp4"):
+    return [{"videos": [video], "prompt": [{"role": "user", "content": text}]} for text in texts]
+
+
+def test_greedy_is_what_the_models_own_generate_says(local):
+    model = local()
+    [[sample]] = model.samples(rows_of("describe"), sampling=SHORT)
+    encoded = model._encoder(rows_of("describe")[0], ()).prompt
+    ids, inner = torch.tensor([encoded.input_ids]), model.model
+    inner.base_model.rope_deltas = None
+    output = inner.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        mm_token_type_ids=torch.where(ids == inner.config.video_token_id, 2, 0),
+        suppress_tokens=sorted(FAMILIES["qwen2_5_vl"].media_token_ids(inner.config)),
+        do_sample=False,
+        max_new_tokens=5,
+        **encoded.media,
+    )[0, ids.shape[1] :]
+    assert sample.text == model.processor.tokenizer.decode(output, skip_special_tokens=True).strip()
+    assert (sample.tokens, sample.finish) == (len(output), "length")
+    assert sample.logp is None and sample.reason is None
+
+
+def test_answers_do_not_depend_on_the_batch_and_come_in_the_rows_order(local):
+    rows = [*rows_of("describe", "what"), *rows_of("describe", video="1.mp4"), {"prompt": "only text"}]
+    together = local(batch_size=4).samples(rows, sampling=SHORT)
+    alone = local(batch_size=1).samples(rows, sampling=SHORT)
+    assert together == alone
+
+
+def test_several_prompts_on_a_video_decode_it_once(local, monkeypatch):
+    from vidalign.encoding import encoder
+
+    reads = []
+    read = encoder.read_video
+    monkeypatch.setattr(encoder, "read_video", lambda path, **o: reads.append(path) or read(path, **o))
+    model = local()
+    model.samples(rows_of("describe", "what", "a b c"), sampling=SHORT)
+    assert len(reads) == 1
+
+
+def test_samples_are_drawn_by_seed_and_carry_their_log_probs(local):
+    model = local(logps=True)
+    rows = rows_of("describe", "what")
+    drawn = model.samples(rows, 4, Sampling(temperature=1.0, max_new_tokens=4, seed=1))
+    state = torch.random.get_rng_state()
+    assert model.samples(rows, 4, Sampling(temperature=1.0, max_new_tokens=4, seed=1)) == drawn
+    assert model.samples(rows, 4, Sampling(temperature=1.0, max_new_tokens=4, seed=2)) != drawn
+    assert torch.equal(torch.random.get_rng_state(), state), "the global random state is somebody else's"
+    assert [len(samples) for samples in drawn] == [4, 4]
+    # Of random weights, each token has about the log-prob of a uniform draw.
+    uniform = -torch.log(torch.tensor(float(len(model.processor.tokenizer)))).item()
+    for sample in (sample for samples in drawn for sample in samples):
+        assert sample.logp == pytest.approx(sample.tokens * uniform, rel=0.5) and sample.logp < 0
+
+
+def test_a_row_that_cannot_be_read_has_a_reason_and_the_others_go_on(local, tmp_path):
+    (tmp_path / "broken.mp4").write_text("no video")
+    model = local()
+    model._encoder.folder = MediaFolder(tmp_path, allow=(str(model._encoder.folder.root),))
+    good = str(next(iter(sorted(p for p in [model._encoder.folder.allow[0]])))) + "/0.mp4"
+    found = model.samples(
+        [*rows_of("describe", video="broken.mp4"), *rows_of("describe", video=good)], sampling=SHORT
+    )
+    assert found[0][0].text is None and "broken.mp4" in found[0][0].reason
+    assert found[1][0].text is not None and found[1][0].reason is None
+
+
+def test_an_adapter_brings_its_base(local, saved_model, tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    base = FAMILIES["qwen2_5_vl"].tiny_model().from_pretrained(saved_model("qwen2_5_vl"))
+    adapted = get_peft_model(base, LoraConfig(target_modules=["q_proj"], init_lora_weights=False))
+    adapted.peft_config["default"].base_model_name_or_path = saved_model("qwen2_5_vl")
+    adapted.save_pretrained(tmp_path)
+    FAMILIES["qwen2_5_vl"].tiny_processor().save_pretrained(tmp_path)
+    options = {"folder": local()._encoder.folder, "dtype": torch.float32, "logps": True}
+    plain, own = (LocalModel.load(str(path), **options) for path in (saved_model("qwen2_5_vl"), tmp_path))
+    one, other = (model.samples(rows_of("describe"), sampling=SHORT)[0][0] for model in (plain, own))
+    assert one.logp != pytest.approx(other.logp, abs=1e-3), "the adapter is not in use"
+
+
+@pytest.mark.parametrize(
+    "settings", [{"temperature": -1.0}, {"top_p": 0.0}, {"top_k": -1}, {"max_new_tokens": 0}]
+)
+def test_sampling_that_cannot_be(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        Sampling(**settings)
+
+
+def test_several_greedy_samples_would_be_equal(local):
+    with pytest.raises(ValueError, match="n=2 at temperature=0"):
+        local().samples(rows_of("describe"), 2)

@@ -1,0 +1,68 @@
+"""What is asked of a model that answers, and what comes back: the same for one on this machine and one on a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a response is decoded.
+
+    temperature: 0 is greedy. top_p: in (0, 1]. top_k: 0 for all tokens. max_new_tokens: of a response, ≥ 1; a longer one is cut.
+    seed: of the samples. Equal rows in equal batches give equal samples.
+
+    Raises:
+        ValueError: a value out of its range.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 2048
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.temperature >= 0:
+            raise ValueError(f"temperature={self.temperature}: give 0 (greedy) or more")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p={self.top_p}: give a share in (0, 1]")
+        if self.top_k < 0 or self.max_new_tokens < 1:
+            raise ValueError(
+                f"top_k={self.top_k}, max_new_tokens={self.max_new_tokens}: give 0 or more, and 1 or more"
+            )
+
+
+GREEDY = Sampling()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One response, or the reason why there is none.
+
+    text: without special tokens; None where there is none. tokens: its length, with the one that ends it, where known.
+    finish: "stop", or "length" where it was cut. logp: sum of its tokens' log-probs under the model at temperature 1, where
+    asked for. reason: why there is no text, e.g. a video that cannot be decoded.
+    """
+
+    text: str | None
+    tokens: int | None = None
+    finish: str | None = None
+    logp: float | None = None
+    reason: str | None = None
+
+
+class Sampler(Protocol):
+    """A model that answers rows."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What its responses depend on besides row and sampling, as JSON."""
+
+    def samples(
+        self, rows: Sequence[Mapping[str, Any]], n: int = 1, sampling: Sampling = GREEDY
+    ) -> list[list[Sample]]:
+        """`n` responses to each row (`prompt`, `videos` and so on, as `vidalign.rows` has them), in the rows' order. A row that
+        cannot be answered has `n` samples with a reason."""
