@@ -14,13 +14,13 @@ from transformers import PrinterCallback, ProgressCallback, get_cosine_schedule_
 from demo.meter import MemoryPeak, PairProbe, StepClock
 from demo.methods import Method
 from demo.progress import Progress
+from vidalign.encoding import RowEncoder, VideoSampling
 from vidalign.families import family_of
 from vidalign.rows import MediaFolder
 from vidalign.toyworld import world
 from vidalign.toyworld.model import SAMPLED_FRAMES, build_config, build_processor, load_model
 from vidalign.toyworld.optimizer import MuonAdamW
 from vidalign.trainers.collators import VideoPreferenceCollator
-from vidalign.trainers.encoding import RowEncoder, VideoSampling
 
 REST = 0.75  # learning rate of everything that is not a hidden matrix, as a part of theirs
 LOG_EVERY = 10  # steps, and oftener in short runs

@@ -14,6 +14,7 @@ from demo.meter import MemoryPeak, StepClock
 from demo.methods import Method
 from demo.progress import Progress
 from demo.training import REST, Measured, Runner, Schedule
+from vidalign.encoding import RowEncoder, VideoSampling
 from vidalign.families import family_of
 from vidalign.judge import LexicalJudge
 from vidalign.rewards import ChecklistReward, DialogueReward, LengthReward, apart
@@ -21,7 +22,6 @@ from vidalign.rows import MediaFolder
 from vidalign.toyworld.optimizer import MuonAdamW
 from vidalign.toyworld.sound.model import SAMPLED_FRAMES, build_config, build_processor
 from vidalign.trainers.collators import VideoSupervisedCollator
-from vidalign.trainers.encoding import RowEncoder, VideoSampling
 from vidalign.trainers.grpo import VideoGRPOConfig, VideoGRPOTrainer
 from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
 

@@ -12,10 +12,10 @@ import yaml
 from published import PROCESSORS, qwen2_5_omni, qwen2_5_vl, qwen3_vl
 
 from vidalign import cli
+from vidalign.encoding import RowEncoder, VideoSampling
 from vidalign.families import FAMILIES
 from vidalign.rows import MediaFolder
 from vidalign.toyworld.world import write_clip
-from vidalign.trainers.encoding import RowEncoder, VideoSampling
 from vidalign.video import fit_size
 
 RATE = 16_000

@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor, Qwen2_5_VLForConditionalGeneration
 
+from vidalign.encoding import RowEncoder, VideoSampling
 from vidalign.families import family_of
 from vidalign.rows import MediaFolder
 from vidalign.toyworld import world
@@ -20,7 +21,6 @@ from vidalign.toyworld.model import (
     load_model,
 )
 from vidalign.toyworld.scene import random_scene
-from vidalign.trainers.encoding import RowEncoder, VideoSampling
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ from trl import SFTConfig, SFTTrainer
 from trl.chat_template_utils import get_training_chat_template, qwen2_5_vl_chat_template
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
+from vidalign.encoding import RowEncoder
+from vidalign.encoding.assistant import expanded_mask
 from vidalign.families import FAMILIES
 from vidalign.families.tiny_tokenizer import EOS, TURN
 from vidalign.rows import DIALOGUE, BadRows, MediaFolder
-from vidalign.trainers.assistant import expanded_mask
 from vidalign.trainers.collators import VideoSupervisedCollator
-from vidalign.trainers.encoding import RowEncoder
 
 SEEING = [name for name, family in FAMILIES.items() if family.vision_tower]
 

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from transformers.video_utils import VideoMetadata
 
+from vidalign.encoding import DecodedPrompt
 from vidalign.families import FAMILIES
-from vidalign.trainers.encoding import DecodedPrompt
 from vidalign.trainers.online.engine import rollout_prompt
 
 HEARING = ("qwen2_5_omni_thinker", "qwen3_omni_moe_thinker")

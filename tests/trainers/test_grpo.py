@@ -192,7 +192,7 @@ def test_frozen_towers_run_once_for_generation_scoring_and_all_steps(grpo_of):
 
 
 def test_media_are_decoded_and_held_once_per_prompt(grpo_of, monkeypatch):
-    from vidalign.trainers import encoding
+    from vidalign.encoding import encoder as encoding
 
     reads = []
     read = encoding.read_video

@@ -6,7 +6,7 @@ from datasets import Dataset, Image, List
 from PIL import Image as Picture
 from transformers.image_transforms import convert_to_rgb
 
-from vidalign.trainers.images import read_image
+from vidalign.encoding.images import read_image
 
 ORIENTATION = 0x0112  # EXIF
 

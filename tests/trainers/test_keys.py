@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
+from vidalign.encoding import RowEncoder, VideoSampling
+from vidalign.encoding.keys import content_key, media_key, sources
 from vidalign.families import FAMILIES
 from vidalign.rows import MediaFolder
-from vidalign.trainers.encoding import RowEncoder, VideoSampling
-from vidalign.trainers.keys import content_key, media_key, sources
 
 
 def key(sampling=None, **media):

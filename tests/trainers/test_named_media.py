@@ -4,11 +4,11 @@ import pytest
 from datasets import Dataset, Features, Image, List, Value
 from PIL import Image as Picture
 
+from vidalign.encoding import RowEncoder
+from vidalign.encoding.named_media import KINDS, Placeholders, named_problem, text_problem
+from vidalign.encoding.rendering import named_placeholders, placeholders
 from vidalign.families import FAMILIES
 from vidalign.rows import BadRows, MediaFolder
-from vidalign.trainers.encoding import RowEncoder
-from vidalign.trainers.named_media import KINDS, Placeholders, named_problem, text_problem
-from vidalign.trainers.rendering import named_placeholders, placeholders
 
 SEEING = [name for name, family in FAMILIES.items() if family.vision_tower]
 KNOWN = {

@@ -197,7 +197,7 @@ def test_a_long_chain(trainer_of, chain_rows, first_step, moved, assert_same_gra
 def test_a_chain_has_its_video_once(family, question, trainer_of, chain_rows, monkeypatch):
     decoded = []
     monkeypatch.setattr(
-        "vidalign.trainers.encoding.read_video",
+        "vidalign.encoding.encoder.read_video",
         lambda path, **options: decoded.append(path) or read_video(path, **options),
     )
     [row] = chain_rows(1, question=question)

@@ -116,7 +116,7 @@ def test_two_pairs_of_one_prompt_share_their_video(trainer_of, pair_rows):
 
 
 def test_cached_prompts_are_decoded_once(trainer_of, monkeypatch):
-    from vidalign.trainers import encoding
+    from vidalign.encoding import encoder as encoding
 
     reads = []
     read = encoding.read_video

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vidalign.trainers.splice import splice
+from vidalign.encoding.splice import splice
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from datasets import Dataset
 from tokenizers import models, processors
 from trl import DPOConfig, DPOTrainer, GRPOTrainer, SFTConfig, SFTTrainer
 
+from vidalign.encoding import RowEncoder
 from vidalign.families import FAMILIES
 from vidalign.families.tiny_tokenizer import BOS, BOS_ID, EOS, EOS_ID, chat_template, tiny_tokenizer
 from vidalign.rows import BadRows, MediaFolder
 from vidalign.trainers.collators import RankedCollator, VideoPreferenceCollator, VideoSupervisedCollator
-from vidalign.trainers.encoding import RowEncoder
 
 SEEING = [name for name, family in FAMILIES.items() if family.vision_tower]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from datasets import Dataset
 
+from vidalign.encoding import RowEncoder, VideoSampling
 from vidalign.families import FAMILIES
 from vidalign.rows import MediaFolder
-from vidalign.trainers.encoding import RowEncoder, VideoSampling
 from vidalign.trainers.sft import VideoSFTConfig, VideoSFTTrainer
 
 ANY_SIZE = ("qwen2_5_vl", "qwen3_vl", "qwen2_5_omni_thinker", "qwen3_omni_moe_thinker")

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
+from vidalign.encoding import RowEncoder
 from vidalign.families import family_of
 from vidalign.families.family import EncodedPrompt
 from vidalign.toyworld.world import PROMPT
-from vidalign.trainers.encoding import RowEncoder
 
 MAX_NEW_TOKENS = 40  # the longest caption has 33 words
 

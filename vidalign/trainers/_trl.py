@@ -1,4 +1,5 @@
-"""The only file that names TRL's privates (TRL 1.16). `tests/trainers/test_trl_contract.py` pins what it relies on.
+"""What the trainers take of TRL's privates (TRL 1.16; rows are tokenised by `vidalign.encoding._trl`, and nothing else
+names any). `tests/trainers/test_trl_contract.py` pins what it relies on.
 
 TRL patches a model's forward with a fused LM head (`add_fused_lm_head`) and calls
 `model(**inputs, labels=labels, fused_lm_head=True)`. While one of our trainers is being built, that patch also learns
@@ -15,7 +16,6 @@ from typing import Any
 
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPast
-from trl.data_utils import _tokenize as tokenize
 from trl.extras.profiling import profiling_context
 from trl.models import unwrap_model_for_generation
 from trl.trainer import dpo_trainer, grpo_trainer, sft_trainer
@@ -32,7 +32,6 @@ __all__ = [
     "is_async_callable",
     "profiling_context",
     "remove_none_values",
-    "tokenize",
     "unwrap_model_for_generation",
 ]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from vidalign.encoding.sound import refuse_deaf
 from vidalign.families import family_of, lora_target_regex
 from vidalign.families.known import UnknownFamilyError
-from vidalign.trainers.sound import refuse_deaf
 
 LANGUAGE_MODEL = "language-model"
 PRESETS = tuple(

@@ -11,6 +11,10 @@ from typing import Any, ClassVar
 from datasets import Dataset, IterableDataset
 from transformers import AutoConfig, AutoProcessor
 
+from vidalign.encoding import RowEncoder, VideoSampling
+from vidalign.encoding.named_media import Placeholders, named_problem
+from vidalign.encoding.rendering import named_placeholders
+from vidalign.encoding.sound import AUDIO_COLUMNS, refuse_deaf
 from vidalign.families import FAMILIES, UnknownFamilyError, family_of, freeze, thinker_class
 from vidalign.families.family import Family
 from vidalign.prefix import MediaEncoder, SharedPrefix
@@ -21,13 +25,9 @@ from vidalign.trainers.card import append_details
 from vidalign.trainers.checkpoints import is_renamed, load_renamed
 from vidalign.trainers.collators import ROW
 from vidalign.trainers.distributed import leave_ddp_when_alone, search_only_if_needed
-from vidalign.trainers.encoding import RowEncoder, VideoSampling
 from vidalign.trainers.fingerprint import lay_down, reference_fingerprint
 from vidalign.trainers.incoming import columns_of, refuse_named_media, with_prompt
 from vidalign.trainers.look import MediaLook
-from vidalign.trainers.named_media import Placeholders, named_problem
-from vidalign.trainers.rendering import named_placeholders
-from vidalign.trainers.sound import AUDIO_COLUMNS, refuse_deaf
 from vidalign.trainers.streams import UnshardedStream, as_table
 from vidalign.trainers.undecoded import undecoded
 

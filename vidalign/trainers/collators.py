@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
+from vidalign.encoding import EncodedRow, RowEncoder
 from vidalign.rows import DIALOGUE, dialogue_problem, order_problem
-from vidalign.trainers.encoding import EncodedRow, RowEncoder
 
 ROW = "vidalign_row"
 """Column that carries a row's index in the dataset, so that an error in a worker can name it."""

@@ -13,9 +13,9 @@ from accelerate.utils import broadcast_object_list
 from datasets import is_caching_enabled
 from datasets.fingerprint import Hasher, get_temporary_cache_files_directory
 
+from vidalign.encoding.keys import COLUMNS, KINDS, content_key, sources
 from vidalign.provenance import versions
 from vidalign.rows import MediaFolder
-from vidalign.trainers.keys import COLUMNS, KINDS, content_key, sources
 
 # Of what a log-prob depends on, TRL's own key has the rows and the model's tensors alone.
 _LIBRARIES = (

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import torch
 from trl import GRPOConfig, GRPOTrainer
 
+from vidalign.encoding import EncodedRow, RowEncoder
 from vidalign.judge.environment import notice_unnamed
 from vidalign.prefix import HeldMedia, generate
 from vidalign.trainers import _trl
 from vidalign.trainers.base import VideoTrainer, each, has_media, refuse_unseen
 from vidalign.trainers.collators import ROW
 from vidalign.trainers.config import VideoFields
-from vidalign.trainers.encoding import EncodedRow, RowEncoder
 from vidalign.trainers.online.engine import RolloutEngine, forbid, rollout_prompt
 from vidalign.trainers.online.micro_batches import (
     micro_batches,

@@ -8,8 +8,8 @@ from typing import Any
 from datasets import IterableDataset, Value
 from trl.data_utils import extract_prompt
 
+from vidalign.encoding.named_media import Placeholders, text_problem
 from vidalign.rows import DIALOGUE, BadRows, refuse_bad
-from vidalign.trainers.named_media import Placeholders, text_problem
 
 TEXTS = ("prompt", "chosen", "rejected", "completion", "messages", "conversations")
 

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from accelerate import PartialState
 from accelerate.utils import gather_object
 
+from vidalign.encoding.images import check_image
+from vidalign.encoding.keys import COLUMNS, KINDS, held, media_key
+from vidalign.encoding.sound import SILENCE
 from vidalign.rows import BadRows, MediaFolder, MissingMedium, is_picture, refuse_bad
-from vidalign.trainers.images import check_image
-from vidalign.trainers.keys import COLUMNS, KINDS, held, media_key
-from vidalign.trainers.sound import SILENCE
 from vidalign.video import NoAudioStream, check_audio, probe
 from vidalign.video.errors import name_of
 

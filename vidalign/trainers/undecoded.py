@@ -6,7 +6,7 @@ from typing import Any
 
 from datasets import Audio, Image, List, Video
 
-from vidalign.trainers.keys import COLUMNS
+from vidalign.encoding.keys import COLUMNS
 
 
 def undecoded(dataset: Any) -> Any:

@@ -6,13 +6,13 @@ import pytest
 import torch
 from transformers import Qwen2_5OmniThinkerForConditionalGeneration
 
+from vidalign.encoding import RowEncoder, VideoSampling
 from vidalign.families import family_of
 from vidalign.prefix import generate
 from vidalign.rows import MediaFolder
 from vidalign.toyworld.captioner import encode_clips
 from vidalign.toyworld.sound.model import SAMPLED_FRAMES, build_model, build_processor, load_model
 from vidalign.toyworld.world import read_jsonl
-from vidalign.trainers.encoding import RowEncoder, VideoSampling
 
 
 @pytest.fixture(scope="module")

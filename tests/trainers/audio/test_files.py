@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
+from vidalign.encoding import RowEncoder, VideoSampling
 from vidalign.families import FAMILIES
 from vidalign.rows import BadRows, MediaFolder
-from vidalign.trainers.encoding import RowEncoder, VideoSampling
 from vidalign.video import read_audio, read_video
 
 PROMPT = [{"role": "user", "content": "what sounds ?"}]
@@ -103,7 +103,7 @@ def test_decoded_text_has_no_media(encoder_of):
 def test_each_sound_is_read_once_a_row(cache_gb, expected, encoder_of, monkeypatch):
     reads = []
     monkeypatch.setattr(
-        "vidalign.trainers.encoding.read_audio", lambda path, **o: reads.append(path) or read_audio(path, **o)
+        "vidalign.encoding.encoder.read_audio", lambda path, **o: reads.append(path) or read_audio(path, **o)
     )
     encoder = encoder_of(cache_gb=cache_gb)
     other = [{"role": "user", "content": "and what else ?"}]

@@ -98,7 +98,7 @@ def test_frozen_towers_run_once_for_everything(frozen, grpo_heard):
 
 
 def test_frames_and_sound_are_read_once_for_all_completions(grpo_heard, sound_rows, monkeypatch):
-    from vidalign.trainers import encoding
+    from vidalign.encoding import encoder as encoding
 
     reads = []
     for name in ("read_video", "read_audio"):

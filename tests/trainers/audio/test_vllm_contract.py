@@ -103,7 +103,7 @@ def first_inputs(trainer):
 
 
 def test_the_engine_is_given_the_frames_and_samples_that_are_scored(rolling, monkeypatch):
-    from vidalign.trainers import encoding
+    from vidalign.encoding import encoder as encoding
 
     reads, shown = [], []
     read = encoding.read_video

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from vidalign.encoding import DecodedPrompt
 from vidalign.families.family import EncodedPrompt
 from vidalign.families.sampled_clip import effective_fps
-from vidalign.trainers.encoding import DecodedPrompt
 
 
 class EngineMismatch(RuntimeError):

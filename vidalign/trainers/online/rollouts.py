@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vidalign.encoding import EncodedRow, RowEncoder
+from vidalign.encoding.images import read_image
 from vidalign.families.family import EncodedPrompt
 from vidalign.rows import MediaFolder
 from vidalign.trainers.base import IMAGES
 from vidalign.trainers.collators import ROW, encode_rows
-from vidalign.trainers.encoding import EncodedRow, RowEncoder
-from vidalign.trainers.images import read_image
 
 IMAGES_SEEN = {IMAGES: "images", "vidalign_image": "image"}
 """Columns that were renamed before TRL saw them, by the name that reward functions know."""

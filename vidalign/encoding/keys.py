@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from PIL import Image
 
+from vidalign.encoding.images import read_image
 from vidalign.rows import MediaFolder, is_picture, media_of
-from vidalign.trainers.images import read_image
 
 KINDS = ("video", "audio", "image")
 COLUMNS = ("video", "videos", "audio", "audios", "image", "images", "vidalign_image", "vidalign_images")

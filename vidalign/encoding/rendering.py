@@ -9,10 +9,10 @@ from typing import Any
 
 from trl.data_utils import common_prefix_length, is_conversational
 
+from vidalign.encoding.assistant import Span, assistant_spans
+from vidalign.encoding.named_media import KINDS, Placeholders
 from vidalign.families.family import Family
 from vidalign.rows import without_nulls
-from vidalign.trainers.assistant import Span, assistant_spans
-from vidalign.trainers.named_media import KINDS, Placeholders
 
 
 @dataclass

@@ -5,80 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from vidalign.encoding.assistant import assistant_mask
+from vidalign.encoding.images import read_image
+from vidalign.encoding.keys import KINDS, media_key, sources
+from vidalign.encoding.named_media import Placeholders, row_problem
+from vidalign.encoding.rendering import RowText, added_ids, named_placeholders, placeholders, render
+from vidalign.encoding.row import DecodedPrompt, EncodedRow
+from vidalign.encoding.sampling import VideoSampling, frame_budget, refuse_fixed_frames
+from vidalign.encoding.sound import SILENCE, refuse_deaf
+from vidalign.encoding.splice import splice
+from vidalign.encoding.text_rows import tokenize_row
 from vidalign.families import FAMILIES
 from vidalign.families.family import EncodedPrompt, Family
 from vidalign.rows import MediaFolder, chain_of
-from vidalign.trainers.assistant import assistant_mask
-from vidalign.trainers.images import read_image
-from vidalign.trainers.keys import KINDS, media_key, sources
-from vidalign.trainers.named_media import Placeholders, row_problem
-from vidalign.trainers.rendering import RowText, added_ids, named_placeholders, placeholders, render
-from vidalign.trainers.sound import SILENCE, refuse_deaf
-from vidalign.trainers.splice import splice
-from vidalign.trainers.text_rows import tokenize_row
 from vidalign.video import NoAudioStream, Video, read_audio, read_video
-
-
-@dataclass(frozen=True)
-class VideoSampling:
-    """Which frames of a video, how large (see `vidalign.video.read_video`), and whether its sound comes with them.
-
-    max_pixels: of a frame. total_pixels: summed over the frames of a video.
-    total_tokens: of a video, as the family counts them: its frames are shrunk alike until they fit, none is left out.
-    use_audio_in_video: the whole track on the clock of the frames: silence where it is shorter than the video, and the rest
-        where it is longer (see `vidalign.video.read_audio`).
-    missing_audio: of a video without a track, "error", or "silence" of the video's length.
-    """
-
-    fps: float | None = 2.0
-    num_frames: int | None = None
-    max_frames: int | None = None
-    max_pixels: int | None = None
-    total_pixels: int | None = None
-    total_tokens: int | None = None
-    use_audio_in_video: bool = False
-    missing_audio: str = "error"
-
-
-@dataclass
-class DecodedPrompt:
-    """What the processor is given for a prompt.
-
-    text: the prompt with one placeholder for each medium.
-    videos: their frames, at their final size where `max_pixels` is set.
-    soundtracks: float32 [N] at `Family.audio_rate` for each video, or none at all without their sound.
-    audios: float32 [N] for each audio placeholder.
-    images: PIL images in RGB, or the arrays that the row holds.
-    max_pixels: most pixels of a frame of each video; None for the processor's own.
-    text_ids: the text's tokens, with the tokenizer's own (BOS) where the row gets them, placeholders not expanded.
-    """
-
-    text: str
-    videos: list[Video]
-    soundtracks: list[np.ndarray]
-    audios: list[np.ndarray]
-    images: list[Any]
-    max_pixels: tuple[int, ...] | None
-    text_ids: list[int] = field(default_factory=list)
-
-
-@dataclass
-class EncodedRow:
-    """prompt: its ids and media. completions: token ids by column. key: equal for rows with the same prompt and media.
-    media_key: equal for rows with the same media, "" without any. decoded: what the processor was given, where the encoder
-    keeps it. assistant: where asked for, 1 for each token of prompt and completion that the assistant wrote."""
-
-    prompt: EncodedPrompt
-    completions: dict[str, list[int]]
-    key: str
-    media_key: str
-    decoded: DecodedPrompt | None = None
-    assistant: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +82,7 @@ class RowEncoder:
         self.sampling = sampling or VideoSampling()
         if self.sampling.use_audio_in_video and family is not None:
             refuse_deaf(family, "use_audio_in_video=True asks for the videos' sound")
-        self._refuse_fixed_frames()
+        refuse_fixed_frames(self.sampling, family)
         self.folder = folder or MediaFolder()
         self.media_token_ids = media_token_ids
         self.named = (
@@ -335,7 +281,8 @@ class RowEncoder:
             refuse_deaf(self.family, "the row has audios")
         videos = [self._video(source) for source in media.videos]
         heard = list(zip(media.videos, videos, strict=True)) if self.sampling.use_audio_in_video else []
-        budgets = [self._frame_budget(len(video.frames)) for video in videos]
+        span = self._span() if videos else (1, 1)
+        budgets = [frame_budget(self.sampling, span, len(video.frames)) for video in videos]
         return DecodedPrompt(
             text,
             videos,
@@ -346,14 +293,14 @@ class RowEncoder:
         )
 
     def _video(self, source: str | bytes) -> Video:
-        assert self.family is not None
+        span = self._span()
         return read_video(
             source,
             fps=self.sampling.fps,
             num_frames=self.sampling.num_frames,
             max_frames=self.sampling.max_frames,
-            max_pixels=self._frame_budget,
-            multiple=self._span()[1] if self._has_budget() else 1,
+            max_pixels=partial(frame_budget, self.sampling, span),
+            multiple=span[1] if self.sampling.bounds_size else 1,
         )
 
     def _audio(self, source: str | bytes) -> np.ndarray:
@@ -382,46 +329,11 @@ class RowEncoder:
         )
         return encoded if self.keeps_decoded else EncodedPrompt(encoded.input_ids, encoded.media)
 
-    def _refuse_fixed_frames(self) -> None:
-        family = self.family
-        if self.sampling.total_tokens is None or family is None or not family.vision_tower:
-            return
-        if family.video_token_span is None:
-            raise ValueError(
-                f"total_tokens={self.sampling.total_tokens} (video_total_tokens) bounds the tokens of a video by smaller "
-                f"frames, but a frame of {family.name} has as many tokens at any size. Bound the number of frames "
-                "instead: video_num_frames, or video_max_frames."
-            )
-
     def _span(self) -> tuple[int, int]:
         """(frames, side in pixels) of a token's block of video; (1, 1) where frames have a fixed number of tokens."""
         assert self.family is not None
         span = self.family.video_token_span
         return span(self.processor) if span is not None else (1, 1)
-
-    def _frame_budget(self, frames: int) -> int | None:
-        """Most pixels of each of so many frames of one video; None for any."""
-        sampling = self.sampling
-        limits = [sampling.max_pixels]
-        if sampling.total_pixels is not None:
-            limits.append(sampling.total_pixels // frames)
-        if sampling.total_tokens is not None:
-            together, side = self._span()
-            steps = -(-frames // together)  # the last frame stands for those that the last step lacks
-            if sampling.total_tokens < steps:
-                raise ValueError(
-                    f"total_tokens={sampling.total_tokens} (video_total_tokens) is below the {steps} tokens that "
-                    f"{frames} frames have at the smallest size. Raise it, or take fewer frames (video_fps, "
-                    "video_max_frames)."
-                )
-            limits.append(sampling.total_tokens // steps * side**2)
-        return min((limit for limit in limits if limit is not None), default=None)
-
-    def _has_budget(self) -> bool:
-        sampling = self.sampling
-        return any(
-            limit is not None for limit in (sampling.max_pixels, sampling.total_pixels, sampling.total_tokens)
-        )
 
     def _remember(self, key: str, prompt: EncodedPrompt) -> None:
         size = _bytes(prompt)

@@ -12,8 +12,8 @@ from typing import Any
 
 from trl.data_utils import common_prefix_length, is_conversational
 
-from vidalign.trainers._trl import tokenize
-from vidalign.trainers.rendering import conversation, template_options, with_end
+from vidalign.encoding._trl import tokenize
+from vidalign.encoding.rendering import conversation, template_options, with_end
 
 
 @dataclass
