@@ -10,15 +10,15 @@ import vidalign
 PACKAGE = Path(vidalign.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# cli -> trainers, data, evaluate -> rewards, prefix -> judge -> families, video, rows -> losses
+# cli -> trainers, data, evaluate -> rewards, report -> judge, generate -> prefix, stages -> encoding, llm -> families, text, video
+# -> losses, rows, provenance -> _version
 LEVELS = [
     {"_version"},
-    {"losses", "provenance"},
-    {"families", "video", "rows"},
-    {"encoding"},
-    {"judge"},
+    {"losses", "rows", "provenance"},
+    {"families", "text", "video"},
+    {"encoding", "llm"},
     {"prefix", "stages"},
-    {"generate"},
+    {"judge", "generate"},
     {"rewards", "report"},
     {"trainers", "data", "evaluate"},
     {"cli"},
@@ -89,7 +89,9 @@ def test_imports_flow_one_way(path):
     [
         ("vidalign.losses", "from vidalign.video import read_video"),
         ("vidalign.video.read", "from ..prefix.layout import pack_rows"),
-        ("vidalign.families.known", "from vidalign import rows"),
+        ("vidalign.families.known", "from vidalign import video"),
+        ("vidalign.rows", "from vidalign.families import FAMILIES"),
+        ("vidalign.llm.client", "from vidalign.judge.tasks import checklist"),
         ("vidalign.rewards.dialogue", "import vidalign.trainers.dpo"),
         ("vidalign.prefix.forward", "from vidalign import SynPOTrainer"),
         ("vidalign.prefix.forward", "def f():\n    from vidalign.trainers.dpo import VideoDPOTrainer"),

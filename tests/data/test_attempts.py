@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from vidalign.data.attempts import answered
-from vidalign.judge.question import Answer, Judge
 from vidalign.judge.tasks import recaption
+from vidalign.llm.question import Answer, Judge
 from vidalign.stages.errors import Unfinished
 
 FAULTS = {"too_short": "make it longer", "empty": "say something"}

@@ -7,9 +7,9 @@ import pytest
 from datasets import Dataset, load_dataset
 
 from vidalign.data.keypoints import build_keypoints
-from vidalign.judge.question import Answer, Judge
 from vidalign.judge.tasks.dialogue import Turn
 from vidalign.judge.tasks.keypoints import Keypoint
+from vidalign.llm.question import Answer, Judge
 from vidalign.rewards.checklist import keypoints_of
 from vidalign.rewards.dialogue import turns_of
 from vidalign.rows import BadRows

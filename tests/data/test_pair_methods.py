@@ -14,7 +14,7 @@ from vidalign.data.pair_methods import (
     outcome,
     standings,
 )
-from vidalign.judge.question import Answer, Judge, Unusable
+from vidalign.llm.question import Answer, Judge, Unusable
 from vidalign.stages.errors import Unfinished
 
 

@@ -10,8 +10,8 @@ from server import JudgeServer
 
 import vidalign
 from vidalign.judge import LLMJudge
-from vidalign.judge.sending import Sending
 from vidalign.judge.tasks import checklist
+from vidalign.llm.sending import Sending
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def quick(monkeypatch):
     """Back-off is not waited for where it is not what is tested; nothing comes from the developer's environment."""
     import os
 
-    monkeypatch.setattr("vidalign.judge.sending.backoff", lambda failures: 0.001)
+    monkeypatch.setattr("vidalign.llm.sending.backoff", lambda failures: 0.001)
     # For the programs that tests start.
     monkeypatch.setenv("PYTHONPATH", str(Path(vidalign.__file__).parent.parent))
     for name in list(os.environ):

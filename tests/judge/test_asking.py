@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 from server import all_true, completion, until
 
-from vidalign.judge import Answer, BudgetExceeded, JudgeDown, JudgeError, Unusable, asking, run_sync
-from vidalign.judge.question import Question
+from vidalign.judge import Answer, BudgetExceeded, JudgeDown, JudgeError, Unusable, run_sync
+from vidalign.llm import asking
+from vidalign.llm.question import Question
 
 YES = Answer([True, True])
 
@@ -124,7 +125,7 @@ def test_without_anybody_who_waits_no_turn_is_taken(serve, judge, ask):
 
 
 def test_who_comes_after_another_gave_up_still_gets_the_answer(serve, judge, ask, monkeypatch):
-    monkeypatch.setattr("vidalign.judge.sending.backoff", lambda failures: 0.3)
+    monkeypatch.setattr("vidalign.llm.sending.backoff", lambda failures: 0.3)
     server = serve(lambda number, body: web.Response(status=500) if number == 0 else all_true(body))
     one = judge(server)
 

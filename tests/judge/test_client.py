@@ -13,7 +13,7 @@ from aiohttp import web
 from server import all_true, completion, in_time, until
 
 from vidalign.judge import Answer, JudgeDown, JudgeError, LLMJudge, run_sync
-from vidalign.judge.sending import Sending
+from vidalign.llm.sending import Sending
 
 YES = Answer([True, True])
 

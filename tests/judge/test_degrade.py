@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from vidalign.judge.question import Unusable
 from vidalign.judge.tasks import degrade
+from vidalign.llm.question import Unusable
 
 
 def test_what_a_model_is_given():

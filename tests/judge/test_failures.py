@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidalign.judge.failures import RequestFailed, reason_of, retry_after
+from vidalign.llm.failures import RequestFailed, reason_of, retry_after
 
 
 @pytest.mark.parametrize(

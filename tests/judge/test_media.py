@@ -12,9 +12,9 @@ from aiohttp import web
 from server import all_true
 
 from vidalign.judge import Answer, Medium
-from vidalign.judge.media import parts, shown
 from vidalign.judge.tasks import speakers
 from vidalign.judge.tasks.dialogue import Turn
+from vidalign.llm.media import parts, shown
 
 PAIRS = [(Turn("a man", "hello"), Turn("the host", "hello"))]
 

@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 from server import all_true, completion, in_time
 
-from vidalign.judge import Answer, JudgeError, LLMJudge, openai_server
-from vidalign.judge.openai_server import reply_of
+from vidalign.judge import Answer, JudgeError, LLMJudge
+from vidalign.llm import openai_server
+from vidalign.llm.openai_server import reply_of
 
 YES = Answer([True, True])
 

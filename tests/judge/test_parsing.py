@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidalign.judge import Unusable
-from vidalign.judge.parsing import json_object
+from vidalign.llm.parsing import json_object
 
 YES = {"verdicts": [{"index": 1, "mentioned": True}]}
 NO = {"verdicts": [{"index": 1, "mentioned": False}]}

@@ -19,7 +19,7 @@ import pytest
 from server import until
 
 from vidalign.judge import Answer, JudgeError, run_sync
-from vidalign.judge.cache import AnswerCache
+from vidalign.llm.cache import AnswerCache
 
 YES = Answer([True, True])
 
@@ -151,7 +151,7 @@ def test_many_processes_open_and_fill_a_fresh_cache_at_once(tmp_path):
 def test_a_process_that_dies_lets_go_of_its_claims(tmp_path):
     cache, key = AnswerCache(tmp_path / "cache"), "ab" * 32
     program = (
-        "import asyncio, sys\nfrom vidalign.judge.cache import AnswerCache\n"
+        "import asyncio, sys\nfrom vidalign.llm.cache import AnswerCache\n"
         "async def main():\n"
         "    async with AnswerCache(sys.argv[1]).claim(sys.argv[2]):\n"
         "        print('held', flush=True)\n"

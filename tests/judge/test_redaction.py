@@ -14,7 +14,7 @@ from aiohttp import web
 from server import all_true
 
 from vidalign.judge import JudgeDown, JudgeError, LLMJudge
-from vidalign.judge.redaction import KeyFilter, redact, without_keys, without_keys_in
+from vidalign.llm.redaction import KeyFilter, redact, without_keys, without_keys_in
 
 KEY = 'sk-"very"/secret\\0123456789'
 PLAIN = "sk-very-secret-0123456789"

@@ -9,7 +9,7 @@ from aiohttp import web
 from server import all_true
 
 from vidalign.judge import JudgeError
-from vidalign.judge.redaction import redact
+from vidalign.llm.redaction import redact
 
 KEY = "sk-very-secret-0123456789"
 

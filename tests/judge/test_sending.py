@@ -7,9 +7,10 @@ import pytest
 from aiohttp import web
 from server import all_true, completion, in_time
 
-from vidalign.judge import Answer, BudgetExceeded, JudgeError, Medium, sending
+from vidalign.judge import Answer, BudgetExceeded, JudgeError, Medium
 from vidalign.judge.tasks import speakers
 from vidalign.judge.tasks.dialogue import Turn
+from vidalign.llm import sending
 
 YES = Answer([True, True])
 # Worst case of a call: 1,000 tokens of output at 100 dollars a million are 10 cents.

@@ -8,8 +8,8 @@ import random
 import pytest
 
 from vidalign.data.chains.steps import Draft, change
-from vidalign.judge.ledger import JudgeError
-from vidalign.judge.question import Question, Unusable
+from vidalign.llm.ledger import JudgeError
+from vidalign.llm.question import Question, Unusable
 from vidalign.toyworld.captions import caption, caption_facts, score
 from vidalign.toyworld.degrade import VALUES, ToyDegrader, degrade, errors, places
 from vidalign.toyworld.scene import BACKGROUNDS, COLOURS, random_scene

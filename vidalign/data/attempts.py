@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from vidalign.judge.question import Judge, Question
+from vidalign.llm.question import Judge, Question
 from vidalign.stages.errors import Unfinished
 
 T = TypeVar("T")

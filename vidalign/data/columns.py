@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidalign.data.judged import name_of, run, window_of
-from vidalign.judge.question import Judge
+from vidalign.llm.question import Judge
 from vidalign.stages import Pipeline, Stage
 from vidalign.stages.errors import PipelineError
 from vidalign.stages.output import Output

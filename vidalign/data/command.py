@@ -39,7 +39,7 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """The exit code: 0; 1: rows are missing or the judge gave up; 2: the user has to mend it; 128 + signal."""
     from vidalign.data.judged import accounts
-    from vidalign.judge.ledger import JudgeError
+    from vidalign.llm.ledger import JudgeError
     from vidalign.rows import BadRows
     from vidalign.stages.errors import MissingRows, PipelineError
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from vidalign.data.judged import name_of, run, window_of
 from vidalign.data.media_paths import MediaPaths, media_paths
 from vidalign.data.videos import Videos, with_readable_videos
-from vidalign.judge.question import Judge
+from vidalign.llm.question import Judge
 from vidalign.report.dataset_card import Card
 from vidalign.stages import MissingRows, Stage
 from vidalign.stages.folder import DatasetFolder

@@ -13,7 +13,7 @@ from vidalign.judge.tasks import TASKS, tasks_of
 
 if TYPE_CHECKING:
     from vidalign.judge.environment import Settings
-    from vidalign.judge.question import Judge
+    from vidalign.llm.question import Judge
 
 TOYWORLD = "toyworld"
 
@@ -79,8 +79,8 @@ def judge_of(args: argparse.Namespace, tasks: Sequence[str]) -> Judge:
     Raises:
         PipelineError: settings that cannot be, or that would be without effect.
     """
-    from vidalign.judge.client import LLMJudge
     from vidalign.judge.environment import judge_of_settings, settings_from_env
+    from vidalign.llm.client import LLMJudge
     from vidalign.stages.errors import PipelineError
 
     given = [(option, *value) for option in OPTIONS for value in getattr(args, option.setting)]

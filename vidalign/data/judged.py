@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vidalign.judge.environment import default_judge, notice_unnamed
-from vidalign.judge.question import Judge
+from vidalign.llm.question import Judge
 from vidalign.stages import MissingRows, Pipeline
 
 _SHOWN = 5

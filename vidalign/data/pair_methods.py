@@ -9,11 +9,11 @@ from itertools import combinations
 from typing import NamedTuple, TypeVar
 
 from vidalign.data.attempts import TRIES, answered
-from vidalign.judge.media import Medium
-from vidalign.judge.question import Judge, Question
 from vidalign.judge.tasks import claim_check, claims, compare, improve, prose
-from vidalign.judge.words import words
+from vidalign.llm.media import Medium
+from vidalign.llm.question import Judge, Question
 from vidalign.stages.errors import Unfinished
+from vidalign.text.words import words
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from vidalign.data.derived import Built, build_rows, reasons
 from vidalign.data.judged import judge_or_default, shown_name, storable
 from vidalign.data.pair_methods import METHODS, Asked, Pair
 from vidalign.data.videos import Videos, check_rows, sees
-from vidalign.judge.question import Judge
+from vidalign.llm.question import Judge
 from vidalign.report.dataset_card import Card
 from vidalign.rows import is_messages, problem, text_of
 from vidalign.stages.errors import PipelineError

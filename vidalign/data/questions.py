@@ -12,9 +12,9 @@ from vidalign.data.attempts import TRIES, answered
 from vidalign.data.derived import Built, build_rows, reasons
 from vidalign.data.judged import judge_or_default, shown_name, storable
 from vidalign.data.videos import Videos, check_rows
-from vidalign.judge.question import Judge
 from vidalign.judge.tasks import choices, yes_no
 from vidalign.judge.tasks.choices import Choices
+from vidalign.llm.question import Judge
 from vidalign.report.dataset_card import Card
 from vidalign.rows import problem, text_of
 from vidalign.stages.errors import PipelineError

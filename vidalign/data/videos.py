@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vidalign.judge.background import run_sync
-from vidalign.judge.media import Medium, shown
-from vidalign.judge.question import Judge
+from vidalign.llm.background import run_sync
+from vidalign.llm.media import Medium, shown
+from vidalign.llm.question import Judge
 from vidalign.rows import MediaFolder, media_of, refuse_bad
 from vidalign.stages.errors import PipelineError, Unfinished
 from vidalign.stages.tables import JsonRows, ParquetRows

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vidalign.generate.sample import GREEDY, Sample, Sampler, Sampling
-from vidalign.judge.media import Medium
+from vidalign.llm.media import Medium
 from vidalign.rows import MediaFolder, media_of, refuse_bad
 from vidalign.stages import MissingRows, Pipeline, PipelineError, Stage, Unfinished
 from vidalign.stages.output import Output

@@ -9,31 +9,31 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vidalign.judge.background import run_sync
-    from vidalign.judge.client import LLMJudge
     from vidalign.judge.environment import default_judge, judge_from_env
-    from vidalign.judge.ledger import BudgetExceeded, JudgeDown, JudgeError, Ledger
     from vidalign.judge.lexical import LexicalJudge
-    from vidalign.judge.media import Medium
-    from vidalign.judge.question import Answer, Judge, Question, Unusable
     from vidalign.judge.task_judges import TaskJudges
+    from vidalign.llm.background import run_sync
+    from vidalign.llm.client import LLMJudge
+    from vidalign.llm.ledger import BudgetExceeded, JudgeDown, JudgeError, Ledger
+    from vidalign.llm.media import Medium
+    from vidalign.llm.question import Answer, Judge, Question, Unusable
 
 _MODULE_OF = {
-    "Answer": "question",
-    "BudgetExceeded": "ledger",
-    "Judge": "question",
-    "JudgeDown": "ledger",
-    "JudgeError": "ledger",
-    "LLMJudge": "client",
-    "Ledger": "ledger",
-    "LexicalJudge": "lexical",
-    "Medium": "media",
-    "Question": "question",
-    "TaskJudges": "task_judges",
-    "Unusable": "question",
-    "default_judge": "environment",
-    "judge_from_env": "environment",
-    "run_sync": "background",
+    "Answer": "vidalign.llm.question",
+    "BudgetExceeded": "vidalign.llm.ledger",
+    "Judge": "vidalign.llm.question",
+    "JudgeDown": "vidalign.llm.ledger",
+    "JudgeError": "vidalign.llm.ledger",
+    "LLMJudge": "vidalign.llm.client",
+    "Ledger": "vidalign.llm.ledger",
+    "LexicalJudge": "vidalign.judge.lexical",
+    "Medium": "vidalign.llm.media",
+    "Question": "vidalign.llm.question",
+    "TaskJudges": "vidalign.judge.task_judges",
+    "Unusable": "vidalign.llm.question",
+    "default_judge": "vidalign.judge.environment",
+    "judge_from_env": "vidalign.judge.environment",
+    "run_sync": "vidalign.llm.background",
 }
 
 __all__ = [
@@ -58,7 +58,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    return getattr(importlib.import_module(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from vidalign.judge.lexical import LexicalJudge
-from vidalign.judge.question import Answer, Judge, Question, T
 from vidalign.judge.settings import OFFLINE, made
 from vidalign.judge.task_judges import TaskJudges
 from vidalign.judge.tasks import TASKS
+from vidalign.llm.question import Answer, Judge, Question, T
 
 _NAME = "VIDALIGN_JUDGE"
 _NOTICE = (

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from vidalign.judge.client import LLMJudge
 from vidalign.judge.lexical import LexicalJudge
-from vidalign.judge.question import Judge
 from vidalign.judge.task_judges import TaskJudges
 from vidalign.judge.tasks import tasks_of
+from vidalign.llm.client import LLMJudge
+from vidalign.llm.question import Judge
 
 OFFLINE = "lexical"
 OTHERS = "default"

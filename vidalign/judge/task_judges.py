@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vidalign.judge.ledger import Ledger
-from vidalign.judge.question import Answer, Judge, Question, T
+from vidalign.llm.ledger import Ledger
+from vidalign.llm.question import Answer, Judge, Question, T
 
 
 class TaskJudges(Judge):

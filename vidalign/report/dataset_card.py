@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from vidalign._version import __version__
-from vidalign.judge.redaction import redact
+from vidalign.llm.redaction import redact
 from vidalign.provenance import versions
 from vidalign.stages.folder import MARK
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vidalign.judge.question import Judge
+from vidalign.llm.question import Judge
 from vidalign.rewards.checklist import ChecklistReward
 from vidalign.rewards.dialogue import DialogueReward
 from vidalign.rewards.length import LengthReward

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from vidalign.judge.media import Medium
-from vidalign.judge.question import Judge
 from vidalign.judge.tasks import dialogue, speakers
 from vidalign.judge.tasks.dialogue import Turn
-from vidalign.judge.words import plain
+from vidalign.llm.media import Medium
+from vidalign.llm.question import Judge
 from vidalign.rewards.reward import Batch, JudgedReward, Score
 from vidalign.rows import MediaFolder, media_of
+from vidalign.text.words import plain
 
 
 class Match(NamedTuple):

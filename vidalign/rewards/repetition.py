@@ -4,7 +4,7 @@ A piece of text is repeated if its words stand, in the same order, earlier in th
 words that lie in a repeated piece of at least 8 words; a caption has collapsed if that share is above 0.3. A loop that runs
 to the token limit comes close to 1, whatever its period; a sentence said again in a caption of a hundred words stays near
 0.1; three knocks, a chorus line or the same name in every sentence do not count. It needs no tokenizer and no judge, and no
-language: words are as in `vidalign.judge.words`, punctuation does not count unless there is nothing else.
+language: words are as in `vidalign.text.words`, punctuation does not count unless there is nothing else.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vidalign.judge.words import words
 from vidalign.rewards.reward import Batch, Reward, Score
+from vidalign.text.words import words
 
 PIECE = 8  # words
 COLLAPSE = 0.3

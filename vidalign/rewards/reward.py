@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from vidalign.judge.question import Judge
+from vidalign.llm.question import Judge
 from vidalign.rows import MediaFolder, text_of
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from typing import Any
 
-from vidalign.judge.question import Judge
 from vidalign.judge.settings import judge_of, kinds_of, read_settings, written
+from vidalign.llm.question import Judge
 from vidalign.rewards.composite import PartReward, SumReward, apart
 from vidalign.rewards.reward import JudgedReward
 

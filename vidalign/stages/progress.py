@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
-from vidalign.judge import background
+from vidalign.llm import background
 
 T = TypeVar("T")
 _PATIENCE = 10.0  # seconds that work under way has to end when a run is interrupted

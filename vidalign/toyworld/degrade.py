@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vidalign.judge.ledger import JudgeError
-from vidalign.judge.question import Answer, Judge, Question, T, Unusable
+from vidalign.llm.ledger import JudgeError
+from vidalign.llm.question import Answer, Judge, Question, T, Unusable
 from vidalign.toyworld.captions import caption_facts
 from vidalign.toyworld.scene import BACKGROUNDS, COLOURS, DIRECTIONS, QUADRANTS, SHAPES
 

@@ -12,9 +12,9 @@ from datasets import Dataset, load_dataset
 from vidalign.data.chains import build_chains
 from vidalign.data.chains.rows import PROMPT
 from vidalign.judge import LexicalJudge, LLMJudge
-from vidalign.judge.ledger import JudgeError
-from vidalign.judge.question import Answer, Judge
 from vidalign.judge.tasks.degrade import Degraded
+from vidalign.llm.ledger import JudgeError
+from vidalign.llm.question import Answer, Judge
 from vidalign.rows import BadRows, MediaFolder, text_of, validate
 from vidalign.stages.errors import MissingRows, PipelineError
 from vidalign.toyworld.degrade import ToyDegrader

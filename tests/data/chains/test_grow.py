@@ -10,7 +10,7 @@ from vidalign.data.chains.errors import TYPES, types_named
 from vidalign.data.chains.grow import Plan, grow
 from vidalign.data.chains.steps import HINTS
 from vidalign.judge import run_sync
-from vidalign.judge.question import Answer, Judge, Unusable
+from vidalign.llm.question import Answer, Judge, Unusable
 from vidalign.stages.errors import Unfinished
 
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidalign.judge.ledger import JudgeError
 from vidalign.judge.lexical import LexicalJudge
-from vidalign.judge.question import Question, Unusable
 from vidalign.judge.tasks import checklist, dialogue, keypoints, speakers
 from vidalign.judge.tasks.dialogue import Turn
+from vidalign.llm.ledger import JudgeError
+from vidalign.llm.question import Question, Unusable
 from vidalign.toyworld.captions import caption, scene_facts
 from vidalign.toyworld.scene import random_scene
 

@@ -17,7 +17,7 @@ from vidalign.data.derived import build_folder, loading
 from vidalign.data.judged import judge_or_default, name_of, shown_name, window_of
 from vidalign.data.media_paths import MediaPaths
 from vidalign.judge.lexical import LexicalJudge
-from vidalign.judge.question import Judge
+from vidalign.llm.question import Judge
 from vidalign.stages import MissingRows, Stage
 from vidalign.stages.errors import PipelineError
 from vidalign.stages.tables import open_rows

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from vidalign.data.chains import lists
 from vidalign.judge.lexical.english import FUNCTION_WORDS, NEGATIONS, PRONOUNS
-from vidalign.judge.stems import stem
 from vidalign.stages.errors import PipelineError
+from vidalign.text.stems import stem
 
 FREE = "free"
 """What is recorded as the type of an error that the model chose itself."""

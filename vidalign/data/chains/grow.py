@@ -12,8 +12,8 @@ from typing import Any
 from vidalign.data.chains.errors import FREE, ErrorType
 from vidalign.data.chains.steps import HINTS, Change, Draft, Rejected, change
 from vidalign.data.judged import storable
-from vidalign.judge.question import Judge
 from vidalign.judge.tasks import degrade
+from vidalign.llm.question import Judge
 from vidalign.stages.errors import Unfinished
 
 METHODS = ("degrade", "unconditioned", "inject")

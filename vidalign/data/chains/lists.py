@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vidalign.judge.stems import stem_set, word_set
+from vidalign.text.stems import stem_set, word_set
 
 
 def noun_set(text: str) -> frozenset[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from rapidfuzz.distance import Levenshtein, Opcode
 
 from vidalign.data.chains.tokens import Token, tokens
-from vidalign.judge.stems import word_set
+from vidalign.text.stems import word_set
 
 PLACE = 8
 SWAP = 12

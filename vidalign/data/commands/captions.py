@@ -10,7 +10,7 @@ from vidalign.data.commands import derived
 from vidalign.data.commands.kind import Kind, left_out
 
 if TYPE_CHECKING:
-    from vidalign.judge.question import Judge
+    from vidalign.llm.question import Judge
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

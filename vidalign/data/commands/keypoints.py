@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vidalign.data.commands.kind import Kind, add_restart, left_out
 
 if TYPE_CHECKING:
-    from vidalign.judge.question import Judge
+    from vidalign.llm.question import Judge
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vidalign.judge.question import Judge
+    from vidalign.llm.question import Judge
 
 GOES_ON = "A build that was stopped goes on where it was when it is started again."
 

@@ -9,7 +9,7 @@ from vidalign.data.commands import derived
 from vidalign.data.commands.kind import Kind
 
 if TYPE_CHECKING:
-    from vidalign.judge.question import Judge
+    from vidalign.llm.question import Judge
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

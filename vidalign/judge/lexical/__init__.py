@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vidalign.judge.ledger import JudgeError
 from vidalign.judge.lexical.facts import facts
 from vidalign.judge.lexical.persons import same
 from vidalign.judge.lexical.spoken import turns
 from vidalign.judge.lexical.statements import stated
-from vidalign.judge.question import Answer, Judge, Question, T, Unusable
+from vidalign.llm.ledger import JudgeError
+from vidalign.llm.question import Answer, Judge, Question, T, Unusable
 
 _TASKS = ("checklist", "dialogue", "speakers", "keypoints")
 

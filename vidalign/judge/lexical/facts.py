@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from vidalign.judge.lexical.english import SPEECH, inflected
 from vidalign.judge.lexical.statements import stated
 from vidalign.judge.lexical.text import Token, sentences
-from vidalign.judge.stems import stem_set
 from vidalign.judge.tasks.keypoints import Keypoint
+from vidalign.text.stems import stem_set
 
 _TIES = stem_set("as while when whenever rhythm beat sync")
 _SOUND = SPEECH | stem_set(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from vidalign.judge.lexical.clauses import head_end
 from vidalign.judge.lexical.text import sentences
-from vidalign.judge.stems import word_set
+from vidalign.text.stems import word_set
 
 _TRAITS = {
     "<male>": "he him his male males guy guys sir mr man men gentleman gentlemen boy boys lad",

@@ -18,8 +18,8 @@ import regex
 from vidalign.judge.lexical.clauses import BREAKS, clause_start, head_end, reduced, subject
 from vidalign.judge.lexical.english import DOUBTS, NEGATIONS, PRONOUNS, SPEECH, TEXTS, WRITING
 from vidalign.judge.lexical.text import ENDS, Token, sentences
-from vidalign.judge.stems import stem_set, word_set
 from vidalign.judge.tasks.dialogue import Turn
+from vidalign.text.stems import stem_set, word_set
 
 UNKNOWN = "unknown"
 _NO_LABELS = TEXTS | stem_set(

@@ -24,7 +24,7 @@ import regex
 from vidalign.judge.lexical import english
 from vidalign.judge.lexical.clauses import BREAKS, head_end, is_verb, reduced, subject
 from vidalign.judge.lexical.text import Token, sentences
-from vidalign.judge.stems import stem_set
+from vidalign.text.stems import stem_set
 
 MAX_WORDS = 200
 _REPORTS = english.SPEECH | stem_set("read write list mention")

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import regex
 
 from vidalign.judge.lexical.english import role
-from vidalign.judge.stems import stem, word_set
-from vidalign.judge.words import APOSTROPHES, UNSPACED, folded
+from vidalign.text.stems import stem, word_set
+from vidalign.text.words import APOSTROPHES, UNSPACED, folded
 
 # What joins two letters makes one word of them: "man's", "twenty-five", "example.com".
 _WORD = rf"""[{UNSPACED}--\p{{M}}]\p{{M}}*

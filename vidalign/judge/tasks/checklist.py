@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidalign.judge.question import Question
 from vidalign.judge.tasks import verdicts
+from vidalign.llm.question import Question
 
 _INSTRUCTIONS = """\
 You check what a description of a video says. The material has a `caption` and a numbered list of `keypoints`, facts that \

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from vidalign.judge.question import Question, Unusable
 from vidalign.judge.tasks import texts
 from vidalign.judge.tasks.chain import ABOUT, material
-from vidalign.judge.words import words
+from vidalign.llm.question import Question, Unusable
+from vidalign.text.words import words
 
 _INSTRUCTIONS = f"""\
 You turn descriptions of one video into a multiple-choice question. {ABOUT}

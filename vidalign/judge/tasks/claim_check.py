@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vidalign.judge.media import Medium
-from vidalign.judge.question import Question, Unusable
 from vidalign.judge.tasks import verdicts
+from vidalign.llm.media import Medium
+from vidalign.llm.question import Question, Unusable
 
 _INSTRUCTIONS = """\
 You check claims about a video. The material has a numbered list of `claims`, and perhaps `caption`, a description of the \

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from vidalign.judge.question import Question, Unusable
-from vidalign.judge.words import words
+from vidalign.llm.question import Question, Unusable
+from vidalign.text.words import words
 
 _INSTRUCTIONS = """\
 You take a response about a video apart into what it claims. The material has a `response`.

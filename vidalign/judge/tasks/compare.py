@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vidalign.judge.media import Medium
-from vidalign.judge.question import Question, Unusable
 from vidalign.judge.tasks.verdicts import numbered
+from vidalign.llm.media import Medium
+from vidalign.llm.question import Question, Unusable
 
 _INSTRUCTIONS = """\
 You compare two responses about a video. The material has the `request` that was made, two numbered `responses` to it, and \

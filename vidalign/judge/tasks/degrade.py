@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from vidalign.judge.question import Question, Unusable
+from vidalign.llm.question import Question, Unusable
 
 _TASK = """\
 You make a description of a video wrong in one place. The material has a `caption`; what it says is to be taken as true of \

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from vidalign.judge.question import Question, Unusable
-from vidalign.judge.words import words
+from vidalign.llm.question import Question, Unusable
+from vidalign.text.words import words
 
 _INSTRUCTIONS = """\
 You copy out the speech that a description of a video quotes. The material has a `caption`.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vidalign.judge.media import Medium
-from vidalign.judge.question import Question
 from vidalign.judge.tasks import prose
+from vidalign.llm.media import Medium
+from vidalign.llm.question import Question
 
 _INSTRUCTIONS = """\
 You correct a response about a video. The material has the `request` that was made, the `response` to it, and perhaps \

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from vidalign.judge.question import Question, Unusable
-from vidalign.judge.words import words
+from vidalign.llm.question import Question, Unusable
+from vidalign.text.words import words
 
 DIMENSIONS = {
     "narrative": "how sound and picture explain, complement or lead each other, at the same moment, to what is going on",

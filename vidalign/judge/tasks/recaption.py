@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vidalign.judge.media import Medium
-from vidalign.judge.question import Question
 from vidalign.judge.tasks import prose
+from vidalign.llm.media import Medium
+from vidalign.llm.question import Question
 
 _INSTRUCTIONS = """\
 You describe a video in detail. The material has `captions`: short descriptions of the video by people who have seen it. \

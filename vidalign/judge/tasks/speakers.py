@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidalign.judge.media import Medium
-from vidalign.judge.question import Question
 from vidalign.judge.tasks import verdicts
 from vidalign.judge.tasks.dialogue import Turn
+from vidalign.llm.media import Medium
+from vidalign.llm.question import Question
 
 _INSTRUCTIONS = """\
 You compare who speaks in two transcripts of one video. The material has numbered `pairs`: in each, `generated` and \

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vidalign.judge.question import Unusable
-from vidalign.judge.words import words
+from vidalign.llm.question import Unusable
+from vidalign.text.words import words
 
 ITEM = {
     "type": "object",

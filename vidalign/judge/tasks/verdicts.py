@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vidalign.judge.question import Unusable
+from vidalign.llm.question import Unusable
 
 
 def schema(key: str) -> dict[str, Any]:

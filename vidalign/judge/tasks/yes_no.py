@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vidalign.judge.question import Question, Unusable
 from vidalign.judge.tasks import texts
 from vidalign.judge.tasks.chain import ABOUT, material
-from vidalign.judge.words import words
+from vidalign.llm.question import Question, Unusable
+from vidalign.text.words import words
 
 _INSTRUCTIONS = f"""\
 You turn descriptions of one video into yes-or-no questions. {ABOUT}

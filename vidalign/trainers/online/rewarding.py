@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from vidalign.judge.question import Judge
+from vidalign.llm.question import Judge
 from vidalign.rewards.reward import Reward
 from vidalign.trainers._trl import is_async_callable
 

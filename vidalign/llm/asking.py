@@ -12,17 +12,17 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vidalign.judge import background, media
-from vidalign.judge.cache import AnswerCache, default_folder
-from vidalign.judge.failures import RequestFailed
-from vidalign.judge.ledger import JudgeDown, JudgeError
-from vidalign.judge.parsing import json_object
-from vidalign.judge.question import Answer, Question, Unusable
-from vidalign.judge.redaction import redact, without_keys, without_keys_in
-from vidalign.judge.sending import Sending
+from vidalign.llm import background, media
+from vidalign.llm.cache import AnswerCache, default_folder
+from vidalign.llm.failures import RequestFailed
+from vidalign.llm.ledger import JudgeDown, JudgeError
+from vidalign.llm.parsing import json_object
+from vidalign.llm.question import Answer, Question, Unusable
+from vidalign.llm.redaction import redact, without_keys, without_keys_in
+from vidalign.llm.sending import Sending
 
 if TYPE_CHECKING:
-    from vidalign.judge.client import LLMJudge
+    from vidalign.llm.client import LLMJudge
 
 T = TypeVar("T")
 logger = logging.getLogger("vidalign.judge")

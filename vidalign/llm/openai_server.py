@@ -17,9 +17,9 @@ from urllib.request import getproxies_environment
 import aiohttp
 
 from vidalign._version import __version__
-from vidalign.judge.failures import RequestFailed, reason_of, retry_after
-from vidalign.judge.redaction import redact
-from vidalign.judge.reply import Reply
+from vidalign.llm.failures import RequestFailed, reason_of, retry_after
+from vidalign.llm.redaction import redact
+from vidalign.llm.reply import Reply
 
 _LARGEST = 32 * 2**20  # bytes of an answer
 _sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}

@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from vidalign.judge import openai_server, providers
-from vidalign.judge.failures import RequestFailed
-from vidalign.judge.ledger import Budget, BudgetExceeded, JudgeError
-from vidalign.judge.redaction import redact
-from vidalign.judge.reply import Reply
+from vidalign.llm import openai_server, providers
+from vidalign.llm.failures import RequestFailed
+from vidalign.llm.ledger import Budget, BudgetExceeded, JudgeError
+from vidalign.llm.redaction import redact
+from vidalign.llm.reply import Reply
 
 if TYPE_CHECKING:
-    from vidalign.judge.client import LLMJudge
+    from vidalign.llm.client import LLMJudge
 
 _OPENAI_PREFIXES = ("openai", "hosted_vllm", "openai_like", "custom_openai")
 _KEY_ENV = "VIDALIGN_JUDGE_API_KEY"

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from vidalign.judge.question import Unusable
+from vidalign.llm.question import Unusable
 
 _LONGEST = 2**20  # characters
 _SMALL = 256  # characters

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from vidalign.judge import background, providers, redaction
-from vidalign.judge.asking import Asking
-from vidalign.judge.ledger import Ledger
-from vidalign.judge.question import Answer, Judge, Question
+from vidalign.llm import background, providers, redaction
+from vidalign.llm.asking import Asking
+from vidalign.llm.ledger import Ledger
+from vidalign.llm.question import Answer, Judge, Question
 
 T = TypeVar("T")
 _OWN = (

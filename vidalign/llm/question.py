@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from vidalign.judge.background import run_sync
-from vidalign.judge.ledger import Ledger
-from vidalign.judge.media import Medium
+from vidalign.llm.background import run_sync
+from vidalign.llm.ledger import Ledger
+from vidalign.llm.media import Medium
 
 T = TypeVar("T")
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from vidalign.judge.failures import RequestFailed, reason_of, retry_after
-from vidalign.judge.openai_server import reply_of
-from vidalign.judge.redaction import KeyFilter, redact
-from vidalign.judge.reply import Reply
+from vidalign.llm.failures import RequestFailed, reason_of, retry_after
+from vidalign.llm.openai_server import reply_of
+from vidalign.llm.redaction import KeyFilter, redact
+from vidalign.llm.reply import Reply
 
 # litellm passes off a key that is not set as its server's failure or a connection's, which would be tried again.
 _NO_KEY = re.compile(r"missing (?:\w+ )?(?:api[ _]key|credentials)", re.IGNORECASE)

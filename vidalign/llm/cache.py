@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from vidalign.judge.ledger import JudgeError
+from vidalign.llm.ledger import JudgeError
 
 try:
     import fcntl

@@ -1,0 +1,1 @@
+"""Words and stems: what judges, rewards and chains know of language."""
