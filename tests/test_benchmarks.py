@@ -1,6 +1,7 @@
 """The benchmarks begin on a machine that lacks what they compare with, and make starts one by name."""
 
 import importlib.util
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -62,7 +63,15 @@ def make(tmp_path):
 
     def run(*arguments):
         command = ["make", "bench", f"VENV={tmp_path}", *arguments]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        # `make test` hands its own flags on, among them one that prints folders.
+        env = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+        }
+        return subprocess.run(
+            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
 
     return run
 

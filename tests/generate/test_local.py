@@ -103,6 +103,18 @@ def test_an_adapter_brings_its_base(local, saved_model, tmp_path):
     assert one.logp != pytest.approx(other.logp, abs=1e-3), "the adapter is not in use"
 
 
+def test_a_checkpoint_that_was_trained_further_is_another_model(local, tmp_path):
+    model = FAMILIES["qwen2_5_vl"].tiny_model()
+    model.save_pretrained(tmp_path)
+    FAMILIES["qwen2_5_vl"].tiny_processor().save_pretrained(tmp_path)
+    before, again = (LocalModel.load(str(tmp_path), device="cpu").settings for _ in range(2))
+    assert before == again
+    with torch.no_grad():
+        model.lm_head.weight += 1
+    model.save_pretrained(tmp_path)
+    assert LocalModel.load(str(tmp_path), device="cpu").settings != before
+
+
 @pytest.mark.parametrize(
     "settings", [{"temperature": -1.0}, {"top_p": 0.0}, {"top_k": -1}, {"max_new_tokens": 0}]
 )

@@ -13,6 +13,7 @@ from published import PROCESSORS, qwen2_5_omni, qwen2_5_vl, qwen3_vl
 
 from vidalign import cli
 from vidalign.encoding import RowEncoder, VideoSampling
+from vidalign.encoding.sampling import frame_budget
 from vidalign.families import FAMILIES
 from vidalign.rows import MediaFolder
 from vidalign.toyworld.world import write_clip
@@ -180,9 +181,9 @@ def test_other_shapes_and_lengths(family, side, seconds, height, width, fills):
     """By the sizes that the frames are given, without decoding them."""
     make = {"qwen2_5_omni_thinker": qwen2_5_omni, "qwen2_5_vl": qwen2_5_vl, "qwen3_vl": qwen3_vl}[family]
     silent = replace(AVOCADO, use_audio_in_video=False)
-    encoder = RowEncoder(make(), FAMILIES[family], sampling=silent)
-    assert FAMILIES[family].video_token_span(encoder.processor) == (2, side)
-    budget = encoder._frame_budget(2 * seconds)
+    span = FAMILIES[family].video_token_span(make())
+    assert span == (2, side)
+    budget = frame_budget(silent, span, 2 * seconds)
     high, wide = fit_size(height, width, max_pixels=budget, multiple=side)
     tokens = seconds * (high // side) * (wide // side)
     assert tokens <= 25_600

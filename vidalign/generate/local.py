@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,9 @@ from vidalign.generate.sample import GREEDY, Sample, Sampling
 from vidalign.prefix import MediaEncoder, RowBatch, SharedPrefix, generate, token_logps
 from vidalign.rows import MediaFolder
 
+_CHECKPOINT = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
+"""Files of a folder that weights, tokens and pixels come from."""
+
 
 class LocalModel:
     """A `Sampler`. Rows next to each other with the same media decode and read them once, also for several prompts.
@@ -28,7 +32,7 @@ class LocalModel:
         folder: where they are.
         batch_size: prompts that are decoded together, each with all its samples.
         logps: whether samples carry their log-prob, which costs one more forward.
-        name: of the model, for `settings`.
+        name, version: of the model, for `settings`: what its responses depend on.
 
     Raises:
         UnknownFamilyError: the model's family is not known.
@@ -44,10 +48,11 @@ class LocalModel:
         batch_size: int = 8,
         logps: bool = False,
         name: str = "",
+        version: str = "",
     ) -> None:
         self.model, self.processor = model, processor
         self.batch_size, self.logps = batch_size, logps
-        self.name = name or unwrap(model).config._name_or_path
+        self.name, self.version = name or unwrap(model).config._name_or_path, version
         family = family_of(model)
         self._encoder = RowEncoder(
             processor,
@@ -90,12 +95,13 @@ class LocalModel:
             device = f"cuda:{number}" if torch.cuda.is_available() else "cpu"
         processor = AutoProcessor.from_pretrained(path, revision=revision)
         take_over_chunks(processor, unwrap(model).config)
-        return cls(model.to(device).eval(), processor, name=path, **options)
+        return cls(model.to(device).eval(), processor, name=path, version=_version(path, model), **options)
 
     @property
     def settings(self) -> dict[str, Any]:
         sampling = self._encoder.sampling
-        return {"model": self.name, **{f"video_{name}": value for name, value in vars(sampling).items()}}
+        named = {"model": self.name, "version": self.version}
+        return {**named, **{f"video_{name}": value for name, value in vars(sampling).items()}}
 
     def samples(
         self, rows: Sequence[Mapping[str, Any]], n: int = 1, sampling: Sampling = GREEDY
@@ -202,6 +208,18 @@ def _load(path: str, revision: str | None, dtype: Any) -> Any:
         family_of(config)  # says which families there are
         thinker = getattr(transformers, config.architectures[0])
     return thinker.from_pretrained(path, revision=revision, dtype=dtype)
+
+
+def _version(path: str, model: Any) -> str:
+    """Changes with the checkpoint: of a folder, its files' names, sizes and times; on the Hub, the commit."""
+    if not os.path.isdir(path):
+        return getattr(unwrap(model).config, "_commit_hash", None) or ""
+    digest = hashlib.sha256()
+    for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
+        if entry.is_file() and entry.name.endswith(_CHECKPOINT):
+            state = entry.stat()
+            digest.update(repr((entry.name, state.st_size, state.st_mtime_ns)).encode())
+    return digest.hexdigest()[:16]
 
 
 def _ends(config: Any) -> set[int]:
