@@ -120,23 +120,33 @@ def test_rows_that_cannot_be(videos, tmp_path, row, said):
         caption_rows(Scripted(), [row], tmp_path / "out.jsonl", folder=MediaFolder(videos))
 
 
-def test_the_command(saved_model, media_folder, tmp_path, capsys):
+@pytest.fixture
+def clips(make_video, tmp_path):
+    """A folder of its own: that of all tests holds what others have put there."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for number in range(6):
+        make_video(folder / f"{number}.mp4", frames=8 + 4 * (number % 2), seed=number)
+    return folder
+
+
+def test_the_command(saved_model, clips, tmp_path, capsys):
     out = tmp_path / "out.jsonl"
     options = ["--prompt", "describe", "--max-new-tokens", "4", "--device", "cpu", "--dtype", "float32"]
-    assert main(["caption", saved_model("qwen2_5_vl"), str(media_folder), str(out), *options]) == 0
+    assert main(["caption", saved_model("qwen2_5_vl"), str(clips), str(out), *options]) == 0
     assert "6 rows written" in capsys.readouterr().out
     rows = read(out)
     assert [row["videos"] for row in rows] == [[f"{number}.mp4"] for number in range(6)]
     assert all(row["tokens"] <= 4 and row["finish"] in ("stop", "length") for row in rows)
-    assert main(["caption", saved_model("qwen2_5_vl"), str(media_folder), str(out), *options]) == 2
+    assert main(["caption", saved_model("qwen2_5_vl"), str(clips), str(out), *options]) == 2
     assert "there already" in capsys.readouterr().err
-    assert main(["caption", str(tmp_path / "nowhere"), str(media_folder), str(tmp_path / "2.jsonl")]) == 2
+    assert main(["caption", str(tmp_path / "nowhere"), str(clips), str(tmp_path / "2.jsonl")]) == 2
 
 
-def test_two_processes_write_what_one_does(saved_model, media_folder, tmp_path):
+def test_two_processes_write_what_one_does(saved_model, clips, tmp_path):
     given = [
         saved_model("qwen2_5_vl"),
-        str(media_folder),
+        str(clips),
         "OUT",
         "--prompt",
         "describe",
