@@ -106,6 +106,47 @@ def test_an_error_in_a_later_stage_leaves_nobody_waiting(tmp_path, window):
         pipeline.run()
 
 
+class Torn:
+    """Items that can be gone through twice, for their number and their keys, and break in the third round."""
+
+    def __init__(self):
+        self.rounds = 0
+
+    def __iter__(self):
+        self.rounds += 1
+        for number in range(50):
+            if self.rounds == 3 and number == 20:
+                raise OSError("the file is gone")
+            yield number
+
+
+def test_items_that_cannot_be_read_any_more_end_it(tmp_path):
+    work = Work()
+    with (
+        Pipeline(
+            tmp_path / "out", [Stage("double", work, window=2), Stage("again", Work(), window=2)], Torn()
+        ) as pipeline,
+        pytest.raises(OSError, match="the file is gone") as error,
+    ):
+        pipeline.run()
+    assert len(work.calls) <= 20 and "of 50 rows are finished" in error.value.__notes__[0]
+
+
+def test_the_content_of_other_processes_items_is_looked_up_by_who_asks_for_their_results(tmp_path):
+    asked = []
+
+    def content(item):
+        asked.append(item)
+        return None
+
+    stages = [Stage("double", Work())]
+    with Pipeline(tmp_path / "out", stages, range(6), content=content, rank=1, world_size=2) as pipeline:
+        pipeline.run()
+        assert sorted(asked) == [1, 3, 5]
+        assert pipeline.results(0) is None and pipeline.results(1) is not None
+    assert sorted(asked) == list(range(6)), "each once"
+
+
 def test_items_without_a_result_are_named_and_tried_again(tmp_path):
     items = ["a", "b", "c"]
     outcome, results = run(tmp_path / "out", items, Work({"b": Unfinished("refusal")}))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
@@ -15,6 +17,9 @@ from vidalign.stages.estimate import Cost, Estimate, StageEstimate
 from vidalign.stages.journal import Journal, key_of
 from vidalign.stages.progress import Progress, to_the_end
 from vidalign.stages.stage import BatchWork, Stage, Work
+
+_THREADS = 8
+_CHUNK = 256  # items in memory at a time
 
 
 @dataclass
@@ -44,7 +49,7 @@ class Pipeline:
     Args:
         folder: of the results, one file a stage and rank; its own folder exists.
         stages: in order; each sees the results of those before.
-        items: as JSON; gone through more than once. Equal ones are worked on once.
+        items: as JSON; gone through more than once. Equal ones are worked on once by each process.
         content: item -> what its results depend on besides its own JSON, such as hashes of the files that it names.
         rank, world_size: this process takes every `world_size`-th item, from `rank` on.
         resume: see `vidalign.stages.journal.Journal`.
@@ -74,12 +79,13 @@ class Pipeline:
         self.folder, self.stages = Path(folder), tuple(stages)
         self._items, self._content = items, content
         self._rank, self._world_size, self._resume = rank, world_size, resume
-        self._keys: list[str] = []
+        self._keys: list[str | None] = []
         self._journal: Journal
 
     def __enter__(self) -> Pipeline:
         # Before the lock: bad items are an error of the caller's.
-        self._keys = [key_of(item, self._content(item) if self._content else None) for item in self._items]
+        self._keys = [None for _ in self._items]
+        self._find_keys(self._mine)
         self._journal = self._opened(self._resume)
         return self
 
@@ -103,9 +109,11 @@ class Pipeline:
 
     def results(self, index: int) -> dict[str, Any] | None:
         """What the stages made of an item, by name; None where it was dropped or is not finished."""
+        if self._keys[index] is None:
+            self._find_keys(range(self.total))  # another process's: all of them will be asked for
         found: dict[str, Any] = {}
         for stage in self.stages:
-            entry = self._journal.get(stage.name, self._key(stage, self._keys[index], found))
+            entry = self._journal.get(stage.name, self._key(stage, self._known(index), found))
             if entry is None or "dropped" in entry:
                 return None
             found[stage.name] = entry["result"]
@@ -113,8 +121,8 @@ class Pipeline:
 
     @property
     def done(self) -> int:
-        """Items with a result of every stage, or dropped, whoever made them."""
-        return sum(self._end(key)[0] is None for key in self._keys)
+        """Of this process's items those with a result of every stage, or dropped, whoever made them."""
+        return sum(self._end(self._known(index))[0] is None for index in self._mine)
 
     @property
     def state(self) -> str:
@@ -123,7 +131,7 @@ class Pipeline:
         if not done and not any(self._journal.kept(stage.name) for stage in self.stages):
             return "Nothing was finished yet."
         return (
-            f"{done} of {self.total} rows are finished, and what was made so far is kept in {str(self.folder)!r}: start the same "
+            f"{done} of {len(self._mine)} rows are finished, and what was made so far is kept in {str(self.folder)!r}: start the same "
             "again, and it goes on from there."
         )
 
@@ -134,6 +142,7 @@ class Pipeline:
         costs: dict[str, Cost | None] = {
             stage.name: Cost() if stage.cost is not None else None for stage in self.stages
         }
+        self._find_keys(range(self.total))
         for _, item, key in self._unique(range(self.total)):
             found: dict[str, Any] = {}
             known = True
@@ -168,22 +177,43 @@ class Pipeline:
             Exception: whatever else the work raises. No item is begun after it, and those under way end. It, and a
                 KeyboardInterrupt, which does not wait for them, carry `state` as a note.
         """
-        mine = range(self._rank, self.total, self._world_size)
         try:
-            with Progress(len({self._keys[index] for index in mine}), progress, status) as shown:
-                ends = to_the_end(_Run(self, shown).items(list(self._unique(mine))))
+            with Progress(len({self._known(index) for index in self._mine}), progress, status) as shown:
+                ends = to_the_end(_Run(self, shown).items(self._unique(self._mine)))
         except BaseException as error:
             error.add_note(self.state)
             raise
         outcome = Outcome(self.total)
-        for index in mine:
-            missing, dropped, reached = self._end(self._keys[index])
+        for index in self._mine:
+            key = self._known(index)
+            missing, dropped, reached = self._end(key)
             outcome.counts.update(reached)
             if dropped is not None:
                 outcome.dropped[index] = dropped
             elif missing is not None:
-                outcome.missing[index] = ends.get(self._keys[index], (missing, "not reached"))
+                outcome.missing[index] = ends.get(key, (missing, "not reached"))
         return outcome
+
+    @property
+    def _mine(self) -> range:
+        return range(self._rank, self.total, self._world_size)
+
+    def _known(self, index: int) -> str:
+        key = self._keys[index]
+        assert key is not None
+        return key
+
+    def _find_keys(self, indices: Iterable[int]) -> None:
+        """The keys of these items that are not known yet. Content is looked up in threads: it may be that of large files."""
+        wanted = {index for index in indices if self._keys[index] is None}
+        items = ((index, item) for index, item in enumerate(self._items) if index in wanted)
+        content = self._content or (lambda item: None)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            while chunk := list(islice(items, _CHUNK)):
+                for (index, item), found in zip(
+                    chunk, pool.map(content, [item for _, item in chunk]), strict=True
+                ):
+                    self._keys[index] = key_of(item, found)
 
     def _opened(self, resume: str) -> Journal:
         settings = {stage.name: stage.settings for stage in self.stages}
@@ -192,9 +222,9 @@ class Pipeline:
     def _unique(self, indices: Iterable[int]) -> Iterator[tuple[int, Any, str]]:
         wanted, seen = set(indices), set()
         for index, item in enumerate(self._items):
-            if index in wanted and self._keys[index] not in seen:
-                seen.add(self._keys[index])
-                yield index, item, self._keys[index]
+            if index in wanted and (key := self._known(index)) not in seen:
+                seen.add(key)
+                yield index, item, key
 
     def _key(self, stage: Stage, key: str, found: Mapping[str, Any]) -> str:
         return key_of(
@@ -233,7 +263,7 @@ class _Run:
         self.undone: dict[str, tuple[str, str]] = {}
         self.stopped = False
 
-    async def items(self, items: Sequence[tuple[int, Any, str]]) -> dict[str, tuple[str, str]]:
+    async def items(self, items: Iterable[tuple[int, Any, str]]) -> dict[str, tuple[str, str]]:
         """(stage, reason) of the items without a result, by key."""
         stages = self.pipeline.stages
         queues: list[asyncio.Queue[_Flowing | None]] = [
@@ -250,13 +280,20 @@ class _Run:
         return self.undone
 
     async def _feed(
-        self, items: Sequence[tuple[int, Any, str]], queue: asyncio.Queue[_Flowing | None]
+        self, items: Iterable[tuple[int, Any, str]], queue: asyncio.Queue[_Flowing | None]
     ) -> None:
-        for index, item, key in items:
-            if self.stopped:
-                break
-            await queue.put(_Flowing(index, item, key))
-        await queue.put(None)
+        try:
+            for index, item, key in items:
+                if self.stopped:
+                    break
+                await queue.put(_Flowing(index, item, key))
+        except Exception:
+            self.stopped = True
+            raise
+        finally:
+            # Whoever waits for an item would else wait for ever. (Of a run that is cancelled nobody waits.)
+            if not (task := asyncio.current_task()) or not task.cancelling():
+                await queue.put(None)
 
     async def _station(
         self,
@@ -300,6 +337,7 @@ class _Run:
         workers = [batch_worker()] if stage.batch else [worker() for _ in range(stage.window)]
         ends = await asyncio.gather(*workers, return_exceptions=True)
         if any(ends):
+            self.stopped = True
             # Whoever fills the queue would else wait for a place in it for ever.
             while await self._next(queue) is not None:
                 pass
