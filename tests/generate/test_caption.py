@@ -4,8 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
@@ -20,10 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 class Scripted:
     """A sampler that says what it was asked. fails: videos that it cannot read."""
 
-    settings: ClassVar = {"model": "scripted"}
-
     def __init__(self, fails=()):
         self.fails, self.asked = fails, []
+        self.settings = {"model": "scripted"}
 
     def samples(self, rows, n=1, sampling=None):
         self.asked += [(row["videos"][0], row["prompt"][0]["content"]) for row in rows]
@@ -56,10 +56,10 @@ def test_a_folder_of_videos_and_two_prompts(videos, tmp_path):
     assert (done.rows, done.missing) == (6, {})
     rows = read(tmp_path / "out.jsonl")
     assert [(row["videos"], row["prompt"]) for row in rows] == [
-        ([f"{name}.mp4"], prompt) for name in "abc" for prompt in ("one", "two")
+        ([f"videos/{name}.mp4"], prompt) for name in "abc" for prompt in ("one", "two")
     ]
     assert rows[3] == {
-        "videos": ["b.mp4"], "prompt": "two", "caption": "b.mp4 two 0", "tokens": 3, "finish": "stop"
+        "videos": ["videos/b.mp4"], "prompt": "two", "caption": "b.mp4 two 0", "tokens": 3, "finish": "stop"
     }  # fmt: skip
 
 
@@ -93,18 +93,74 @@ def test_what_failed_is_named_and_tried_again_and_a_replaced_video_is_captioned_
 def test_missing_rows_may_be_left_out(videos, tmp_path):
     done = caption_rows(Scripted(fails={"b.mp4"}), videos, tmp_path / "out.jsonl", allow_missing=True)
     assert done.rows == 2 and done.missing == {1: "video: broken"}
-    assert [row["videos"] for row in read(tmp_path / "out.jsonl")] == [["a.mp4"], ["c.mp4"]]
+    assert [row["videos"] for row in read(tmp_path / "out.jsonl")] == [["videos/a.mp4"], ["videos/c.mp4"]]
+
+
+def together(videos, out, samplers, **options):
+    """Each sampler in a thread of its own, as the processes of a launch."""
+    barrier = threading.Barrier(len(samplers), timeout=60)
+    given = {"world_size": len(samplers), "wait": barrier.wait, **options}
+    with ThreadPoolExecutor(len(samplers)) as pool:
+        runs = [
+            pool.submit(caption_rows, sampler, videos, out, rank=rank, **given)
+            for rank, sampler in enumerate(samplers)
+        ]
+        return [run.result() for run in runs]
 
 
 def test_ranks_share_the_rows_and_the_first_writes(videos, tmp_path):
     out, samplers = tmp_path / "out.jsonl", [Scripted(), Scripted()]
-
-    def second():
-        assert caption_rows(samplers[1], videos, out, rank=1, world_size=2) is None
-
-    done = caption_rows(samplers[0], videos, out, rank=0, world_size=2, wait=second)
-    assert done.rows == 3 and len(read(out)) == 3
+    done, nothing = together(videos, out, samplers)
+    assert nothing is None and done.rows == 3 and len(read(out)) == 3
     assert [len(sampler.asked) for sampler in samplers] == [2, 1]
+
+
+def test_ranks_that_restart_all_begin_anew_and_none_loses_what_another_made(videos, tmp_path):
+    out = tmp_path / "out.jsonl"
+    together(videos, out, [Scripted() for _ in range(3)])
+    samplers = [Scripted(), Scripted()]
+    done, _ = together(videos, out, samplers, restart=True)
+    assert done.rows == 3 and sum(len(sampler.asked) for sampler in samplers) == 3
+    # With another model, when the first output is gone: every rank knows that the old one was finished.
+    out.unlink()
+    for sampler in samplers:
+        sampler.settings = {"model": "another"}
+    done, _ = together(videos, out, samplers)
+    assert done.rows == 3 and sum(len(sampler.asked) for sampler in samplers) == 6
+
+
+def test_the_model_is_loaded_when_the_rows_have_been_looked_at(videos, tmp_path):
+    def load():
+        raise AssertionError("a large model takes minutes")
+
+    with pytest.raises(BadRows):
+        caption_rows(load, [{"videos": ["no.mp4"]}], tmp_path / "a.jsonl", folder=MediaFolder(videos))
+    with pytest.raises(PipelineError, match="does not exist"):
+        caption_rows(load, videos, tmp_path / "no" / "a.jsonl")
+    with pytest.raises(ValueError, match="n=2 at temperature=0"):
+        caption_rows(load, videos, tmp_path / "a.jsonl", n=2)
+    sampler = Scripted()
+    assert caption_rows(lambda: sampler, videos, tmp_path / "a.jsonl").rows == 3 and len(sampler.asked) == 3
+
+
+def test_captions_that_are_there_are_kept_unless_told(videos, tmp_path):
+    rows = [{"videos": ["a.mp4"], "caption": "by a person"}]
+    given = {"folder": MediaFolder(videos)}
+    with pytest.raises(PipelineError, match="has caption already"):
+        caption_rows(Scripted(), rows, tmp_path / "out.jsonl", **given)
+    caption_rows(Scripted(), rows, tmp_path / "out.jsonl", overwrite=True, **given)
+    assert read(tmp_path / "out.jsonl")[0]["caption"].startswith("a.mp4")
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_written_paths_are_found_from_the_output(videos, tmp_path, inside):
+    out = (tmp_path if inside else tmp_path / "elsewhere") / "out.jsonl"
+    out.parent.mkdir(exist_ok=True)
+    done = caption_rows(Scripted(), videos, out)
+    root = out.parent if done.media_root is None else done.media_root
+    assert (done.media_root is None) == inside
+    for row in read(out):
+        assert (Path(root) / row["videos"][0]).is_file()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +192,7 @@ def test_the_command(saved_model, clips, tmp_path, capsys):
     assert main(["caption", saved_model("qwen2_5_vl"), str(clips), str(out), *options]) == 0
     assert "6 rows written" in capsys.readouterr().out
     rows = read(out)
-    assert [row["videos"] for row in rows] == [[f"{number}.mp4"] for number in range(6)]
+    assert [row["videos"] for row in rows] == [[f"clips/{number}.mp4"] for number in range(6)]
     assert all(row["tokens"] <= 4 and row["finish"] in ("stop", "length") for row in rows)
     assert main(["caption", saved_model("qwen2_5_vl"), str(clips), str(out), *options]) == 2
     assert "there already" in capsys.readouterr().err

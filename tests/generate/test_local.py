@@ -77,16 +77,24 @@ def test_samples_are_drawn_by_seed_and_carry_their_log_probs(local):
         assert sample.logp == pytest.approx(sample.tokens * uniform, rel=0.5) and sample.logp < 0
 
 
-def test_a_row_that_cannot_be_read_has_a_reason_and_the_others_go_on(local, tmp_path):
+def test_a_row_that_cannot_be_read_has_a_reason_and_the_others_go_on(saved_model, make_video, tmp_path):
     (tmp_path / "broken.mp4").write_text("no video")
-    model = local()
-    model._encoder.folder = MediaFolder(tmp_path, allow=(str(model._encoder.folder.root),))
-    good = str(next(iter(sorted(p for p in [model._encoder.folder.allow[0]])))) + "/0.mp4"
-    found = model.samples(
-        [*rows_of("describe", video="broken.mp4"), *rows_of("describe", video=good)], sampling=SHORT
-    )
-    assert found[0][0].text is None and "broken.mp4" in found[0][0].reason
-    assert found[1][0].text is not None and found[1][0].reason is None
+    make_video(tmp_path / "good.mp4")
+    model = LocalModel.load(saved_model("qwen2_5_vl"), folder=MediaFolder(tmp_path), device="cpu")
+    rows = [*rows_of("describe", video="broken.mp4"), *rows_of("describe", video="good.mp4")]
+    [[lost], [said]] = model.samples(rows, sampling=SHORT)
+    assert lost.text is None and "broken.mp4" in lost.reason
+    assert said.text is not None and said.reason is None
+
+
+def test_batches_do_not_draw_the_same_random_numbers(local):
+    """Of a flat model samples are the random numbers: rows of one length must not get the same ones in turn."""
+    model = local(batch_size=1)
+    with torch.no_grad():
+        model.model.lm_head.weight.zero_()
+    rows = [row for number in range(4) for row in rows_of("describe", video=f"{number}.mp4")]
+    said = model.samples(rows, 1, Sampling(temperature=1.0, max_new_tokens=8))
+    assert len({sample.text for [sample] in said}) == 4
 
 
 def test_an_adapter_brings_its_base(local, saved_model, tmp_path):

@@ -408,6 +408,12 @@ def test_it_runs_inside_a_running_loop_as_in_a_notebook(tmp_path):
         (lambda: Pipeline("x", [], []), "at least one"),
         (lambda: Pipeline("x", [Stage("a", Work())] * 2, []), "a name of its own"),
         (lambda: Pipeline("x", [Stage("a", Work())], [], rank=2, world_size=2), "rank=2"),
+        (
+            lambda: Pipeline(
+                "x", [Stage("a", Work())], [], rank=1, world_size=2, resume="restart"
+            ).__enter__(),
+            "let rank 0 do so first",
+        ),
     ],
 )
 def test_what_cannot_be(make, said):

@@ -23,17 +23,6 @@ class Built:
     missing: Mapping[int, str]
 
 
-def check_added(source: JsonRows | ParquetRows, added: Iterable[str], overwrite: bool) -> None:
-    """Raises PipelineError for columns that are there already and not to be replaced."""
-    columns = source.columns()
-    there = [name for name in added if name in columns]
-    if there and not overwrite:
-        raise PipelineError(
-            f"{source.name} has {', '.join(there)} already; give --overwrite to replace what is there, or "
-            "take the column out"
-        )
-
-
 def add_columns(
     source: JsonRows | ParquetRows,
     items: Iterable[Any],

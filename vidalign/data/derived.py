@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vidalign.data.judged import name_of, run, window_of
-from vidalign.data.media_paths import MediaPaths, media_paths
 from vidalign.data.videos import Videos, with_readable_videos
 from vidalign.llm.question import Judge
 from vidalign.report.dataset_card import Card
 from vidalign.stages import MissingRows, Stage
 from vidalign.stages.folder import DatasetFolder
+from vidalign.stages.media_paths import MediaPaths, media_paths
 from vidalign.stages.tables import JsonRows, ParquetRows, write_lines
 
 B = TypeVar("B")

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vidalign.data.captions import Captions, column_of
-from vidalign.data.columns import Built, add_columns, check_added
+from vidalign.data.columns import Built, add_columns
 from vidalign.data.judged import judge_or_default, storable
 from vidalign.judge.tasks import dialogue as dialogue_task
 from vidalign.judge.tasks import keypoints as keypoints_task
 from vidalign.llm.question import Judge, Question
 from vidalign.stages.errors import PipelineError, Unfinished
-from vidalign.stages.tables import JsonRows, ParquetRows, ending_of, open_rows
+from vidalign.stages.tables import JsonRows, ParquetRows, check_added, ending_of, open_rows
 
 _EXAMPLES: dict[str, Any] = {
     "keypoints": [""],

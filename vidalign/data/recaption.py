@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from vidalign.data.attempts import TRIES, answered
-from vidalign.data.columns import Built, add_columns, check_added
+from vidalign.data.columns import Built, add_columns
 from vidalign.data.judged import judge_or_default, storable
 from vidalign.data.videos import Videos, check_rows, sees, with_readable_videos
 from vidalign.judge.tasks import prose, recaption
 from vidalign.llm.question import Judge
 from vidalign.rows import media_of
 from vidalign.stages.errors import PipelineError
-from vidalign.stages.tables import JsonRows, ParquetRows, open_rows
+from vidalign.stages.tables import JsonRows, ParquetRows, check_added, open_rows
 
 CAPTION = "caption"
 MIN_WORDS, MAX_WORDS = 60, 250

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vidalign.generate.sample import GREEDY, Sample, Sampler, Sampling
+from vidalign.generate.sample import GREEDY, Sample, Sampler, Sampling, check_samples
 from vidalign.llm.media import Medium
 from vidalign.rows import MediaFolder, media_of, refuse_bad
 from vidalign.stages import MissingRows, Pipeline, PipelineError, Stage, Unfinished
+from vidalign.stages.media_paths import media_paths
 from vidalign.stages.output import Output
-from vidalign.stages.tables import JsonRows, open_rows, write_lines
+from vidalign.stages.tables import JsonRows, check_added, open_rows, write_lines
 
 PROMPT = "Describe the video in detail."
 VIDEO_ENDINGS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".flv")
-MADE = ("prompt", "caption", "captions", "tokens", "finish", "logp", "logps")
+MADE = ("caption", "captions", "tokens", "finish", "logp", "logps")
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Captioned:
-    """rows: written. missing: reasons of the input's rows that have no caption, by number."""
+    """rows: written. missing: reasons of the input's rows that have no caption, by number. media_root: where the written paths
+    start, if not from the output's folder."""
 
     rows: int
     missing: Mapping[int, str]
+    media_root: Path | None = None
 
 
 def caption_rows(
-    sampler: Sampler,
+    sampler: Sampler | Callable[[], Sampler],
     rows: str | os.PathLike[str] | Sequence[Mapping[str, Any]],
     output: str | os.PathLike[str],
     *,
@@ -42,7 +45,8 @@ def caption_rows(
     batch: int = 8,
     rank: int = 0,
     world_size: int = 1,
-    wait: Any = None,
+    wait: Callable[[], None] = lambda: None,
+    overwrite: bool = False,
     restart: bool = False,
     allow_missing: bool = False,
     progress: bool = False,
@@ -53,16 +57,17 @@ def caption_rows(
     called again; a row whose video's content, prompt, sampling or model changed is captioned again.
 
     Args:
-        sampler: the model.
+        sampler: the model, or what loads it once the rows have been looked at.
         rows: a .jsonl or .parquet file, rows in memory, or a folder of videos.
-        output: the .jsonl file to write.
+        output: the .jsonl file to write. Relative paths are rewritten to start from its folder if all videos lie in it.
         prompts: put to every row, which reads its video once for all of them. None: each row's `prompt`, or the default.
-        n: samples a prompt.
+        n: samples a prompt, 1 for greedy decoding.
         sampling: how they are drawn.
         folder: where relative paths start, as the sampler has it; default the rows' folder.
         batch: rows under way at once.
         rank, world_size: of this process among those that share the rows. Rank 0 writes the output.
-        wait: called when this process has done its part, and returns when all have.
+        wait: returns when all processes have called it; three times in a run.
+        overwrite: replaces columns of the made names that are there.
         restart: throws away what an earlier run left for this output.
         allow_missing: leaves out rows without a caption, such as those whose video cannot be decoded.
         progress: shows a bar on stderr.
@@ -74,17 +79,25 @@ def caption_rows(
         PipelineError: files, columns or an earlier run do not fit.
         BadRows: rows whose videos are not there; the first ones are named.
         MissingRows: rows have no caption; the next call tries these again.
+        ValueError: several samples of greedy decoding.
     """
+    check_samples(n, sampling)
     source = (
         video_rows(rows) if isinstance(rows, (str, os.PathLike)) and os.path.isdir(rows) else open_rows(rows)
     )
     folder = folder or MediaFolder(media_root_of(rows))
-    own = [name for name in source.columns() if name not in MADE]
     refuse_bad(source.name, (_problem(row, folder) for row in source))
+    check_added(source, MADE, overwrite)
+    own = [name for name in source.columns() if name not in ("prompt", *MADE)]
     items = [
         {"videos": list(media_of(row, "video")), "prompts": list(prompts) or [row.get("prompt") or PROMPT]}
         for row in source
     ]
+    place = Output(output, restart=restart)
+    resume = place.resume
+    wait()  # all have seen whether there is a finished output
+    # Not before all rows have been looked at: a large model takes minutes.
+    model = sampler() if callable(sampler) else sampler
 
     def answer(items: Sequence[Any], found: Sequence[Mapping[str, Any]]) -> list[Any]:
         asked = [
@@ -92,31 +105,27 @@ def caption_rows(
             for item in items
             for prompt in item["prompts"]
         ]
-        samples = iter(sampler.samples(asked, n, sampling))
+        samples = iter(model.samples(asked, n, sampling))
         return [_result([next(samples) for _ in item["prompts"]]) for item in items]
 
-    settings = {**sampler.settings, "n": n, **asdict(sampling)}
-    place = Output(output, restart=restart)
-    stage = Stage("caption", answer, settings, batch=batch)
+    def content(item: Mapping[str, Any]) -> list[str]:
+        return [Medium("video", folder.locate(video)).fingerprint() for video in item["videos"]]
+
+    stage = Stage("caption", answer, {**model.settings, "n": n, **asdict(sampling)}, batch=batch)
+    if rank:
+        wait()  # rank 0 has thrown away what is to be thrown away
+        resume = "go-on" if restart else resume
     with Pipeline(
-        place.stages,
-        [stage],
-        items,
-        content=lambda item: [
-            Medium("video", folder.locate(video)).fingerprint() for video in item["videos"]
-        ],
-        rank=rank,
-        world_size=world_size,
-        resume=place.resume,
+        place.stages, [stage], items, content=content, rank=rank, world_size=world_size, resume=resume
     ) as pipeline:
-        if rank == 0:
+        if not rank:
             place.begin()
-        outcome = pipeline.run(progress=progress and rank == 0)
+            wait()
+        outcome = pipeline.run(progress=progress and not rank)
         failed = {index: reason for index, (_, reason) in outcome.missing.items()}
         for index, reason in failed.items() if rank else ():
             print(f"row {index}: {reason}", file=sys.stderr)  # rank 0 does not learn it
-        if wait is not None:
-            wait()
+        wait()
         if rank:
             return None
         pipeline.reload()
@@ -128,19 +137,19 @@ def caption_rows(
         }
         if missing and not (allow_missing and len(missing) < len(items)):
             raise MissingRows(_missing_message(source.name, missing, len(items), place), missing)
+        paths = media_paths(source, Path(folder.root) if folder.root is not None else None, place.path.parent)
 
         def written() -> Iterator[dict[str, Any]]:
             for row, item, found in zip(source, items, answers, strict=True):
                 if found is None:
                     continue
-                kept = {name: row.get(name) for name in own}
+                kept = paths.rewritten({name: row.get(name) for name in own})
                 for prompt, samples in zip(item["prompts"], found[stage.name], strict=True):
                     yield {**kept, "prompt": prompt, **_columns(samples, n)}
 
         place.finish(lambda path: write_lines(path, written()))
-        return Captioned(
-            sum(len(item["prompts"]) for item, found in zip(items, answers, strict=True) if found), missing
-        )
+        count = sum(len(item["prompts"]) for item, found in zip(items, answers, strict=True) if found)
+        return Captioned(count, missing, paths.media_root)
 
 
 def media_root_of(rows: Any) -> Path | None:

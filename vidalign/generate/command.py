@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 USAGE = "MODEL ROWS OUT [--prompt TEXT ...] [--n N --temperature T] [options]"
@@ -84,6 +86,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--device", metavar="NAME", help="e.g. cuda, cpu (default: the first GPU, or the CPU)"
     )
     parser.add_argument(
+        "--overwrite", action="store_true", help="replace columns of rows that have captions already"
+    )
+    parser.add_argument(
         "--allow-missing", action="store_true", help="leave out the rows that have no caption"
     )
     parser.add_argument(
@@ -105,7 +110,8 @@ def run(args: argparse.Namespace) -> int:
         sampling = Sampling(args.temperature, args.top_p, args.top_k, args.max_new_tokens, args.seed)
         fps = 2.0 if args.video_fps is None and args.video_num_frames is None else args.video_fps
         folder = MediaFolder(args.media_root or media_root_of(args.rows), tuple(args.media_allow))
-        model = LocalModel.load(
+        load = partial(
+            LocalModel.load,
             args.model,
             dtype=args.dtype,
             device=args.device,
@@ -123,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
             ),
         )
         done = caption_rows(
-            model,
+            load,
             args.rows,
             args.output,
             prompts=args.prompt,
@@ -133,7 +139,8 @@ def run(args: argparse.Namespace) -> int:
             batch=args.batch_size,
             rank=rank,
             world_size=world_size,
-            wait=_wait if world_size > 1 else None,
+            wait=_wait if world_size > 1 else lambda: None,
+            overwrite=args.overwrite,
             restart=args.restart,
             allow_missing=args.allow_missing,
             progress=True,
@@ -144,6 +151,8 @@ def run(args: argparse.Namespace) -> int:
         return _say(error, 2)
     if done is not None:
         print(f"{done.rows} rows written to {args.output}")
+        if done.media_root is not None:
+            print(f"the videos lie outside its folder: train with --media_root {done.media_root}")
         for index, reason in list(done.missing.items())[:_SHOWN]:
             print(f"left out: row {index}: {reason}", file=sys.stderr)
     return 0
@@ -157,4 +166,5 @@ def _say(error: BaseException, code: int) -> int:
 def _wait() -> None:
     from accelerate import PartialState
 
-    PartialState().wait_for_everyone()
+    # Processes end hours apart where videos are of unlike length; by default the others would give up after minutes.
+    PartialState(timeout=timedelta(days=30)).wait_for_everyone()

@@ -14,7 +14,7 @@ from vidalign.encoding.sound import take_over_chunks
 from vidalign.families import family_of, thinker_class
 from vidalign.families.family import EncodedPrompt
 from vidalign.families.modules import unwrap
-from vidalign.generate.sample import GREEDY, Sample, Sampling
+from vidalign.generate.sample import GREEDY, Sample, Sampling, check_samples
 from vidalign.prefix import MediaEncoder, RowBatch, SharedPrefix, generate, token_logps
 from vidalign.rows import MediaFolder
 
@@ -111,10 +111,7 @@ class LocalModel:
         Raises:
             ValueError: n is not 1 for greedy decoding, where all samples would be equal, or is below 1.
         """
-        if n < 1 or (n > 1 and not sampling.temperature):
-            raise ValueError(
-                f"n={n} at temperature={sampling.temperature}: give n=1, or a temperature above 0"
-            )
+        check_samples(n, sampling)
         found: list[list[Sample]] = []
         for start in range(0, len(rows), self.batch_size):
             found += self._batch(rows[start : start + self.batch_size], n, sampling)
@@ -145,7 +142,7 @@ class LocalModel:
             }
         # Somebody else's random numbers are not ours to change.
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(sampling.seed)
+            torch.manual_seed(_seed(sampling.seed, prompts))
             responses = generate(
                 self.model,
                 prompts,
@@ -208,6 +205,15 @@ def _load(path: str, revision: str | None, dtype: Any) -> Any:
         family_of(config)  # says which families there are
         thinker = getattr(transformers, config.architectures[0])
     return thinker.from_pretrained(path, revision=revision, dtype=dtype)
+
+
+def _seed(seed: int, prompts: Sequence[EncodedPrompt]) -> int:
+    """Of a batch, by its prompts too: with one seed for all, every batch would draw the same random numbers."""
+    digest = hashlib.sha256(repr((seed, [prompt.input_ids for prompt in prompts])).encode())
+    for prompt in prompts:
+        for tensor in prompt.media.values():
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return int.from_bytes(digest.digest()[:7], "big")
 
 
 def _version(path: str, model: Any) -> str:

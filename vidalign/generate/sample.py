@@ -38,6 +38,12 @@ class Sampling:
 GREEDY = Sampling()
 
 
+def check_samples(n: int, sampling: Sampling) -> None:
+    """Raises ValueError for no samples, or for several of greedy decoding, which would all be equal."""
+    if n < 1 or (n > 1 and not sampling.temperature):
+        raise ValueError(f"n={n} at temperature={sampling.temperature}: give n=1, or a temperature above 0")
+
+
 @dataclass(frozen=True)
 class Sample:
     """One response, or the reason why there is none.

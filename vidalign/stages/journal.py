@@ -36,7 +36,7 @@ class Journal:
         settings: of each stage, by name.
         rank: of this process.
         resume: what to do with what is there. "same": go on if it was made with the same settings, else refuse. "go-on": go on
-            with whatever still fits. "restart": throw it away. "refuse": go on with nothing.
+            with whatever still fits. "restart": throw it away, of all ranks, so rank 0 alone may. "refuse": go on with nothing.
 
     Raises:
         PipelineError: another process holds this rank's files, or by `resume`.
@@ -48,6 +48,11 @@ class Journal:
         if resume not in RESUME:
             raise PipelineError(f"resume={resume!r}; known are {', '.join(RESUME)}")
         self.folder, self._rank = folder, rank
+        if rank and resume == "restart":
+            raise PipelineError(
+                f"rank={rank} with resume='restart', which throws away what all ranks have made: let rank 0 do so first, and give "
+                "the others resume='go-on'"
+            )
         self._settings = {name: json.loads(json.dumps(own)) for name, own in settings.items()}
         self._made = not folder.is_dir()
         try:

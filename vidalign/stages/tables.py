@@ -218,6 +218,17 @@ def open_rows(rows: str | os.PathLike[str] | Iterable[Mapping[str, Any]]) -> Jso
     return JsonRows(path) if ending == ".jsonl" else ParquetRows(path)
 
 
+def check_added(source: JsonRows | ParquetRows, added: Iterable[str], overwrite: bool) -> None:
+    """Raises PipelineError for columns that are there already and not to be replaced."""
+    columns = source.columns()
+    there = [name for name in added if name in columns]
+    if there and not overwrite:
+        raise PipelineError(
+            f"{source.name} has {', '.join(there)} already; give --overwrite to replace what is there, or "
+            "take the column out"
+        )
+
+
 def ending_of(path: str | os.PathLike[str]) -> str:
     """Raises PipelineError if it is neither of JSONL nor of Parquet."""
     ending = Path(path).suffix.lower()

@@ -15,11 +15,11 @@ from vidalign.data.chains.rows import PROMPT, ChainRows
 from vidalign.data.chains.summary import BuiltChains, card, summary
 from vidalign.data.derived import build_folder, loading
 from vidalign.data.judged import judge_or_default, name_of, shown_name, window_of
-from vidalign.data.media_paths import MediaPaths
 from vidalign.judge.lexical import LexicalJudge
 from vidalign.llm.question import Judge
 from vidalign.stages import MissingRows, Stage
 from vidalign.stages.errors import PipelineError
+from vidalign.stages.media_paths import MediaPaths
 from vidalign.stages.tables import open_rows
 
 _TASKS = ("degrade",)

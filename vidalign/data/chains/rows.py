@@ -8,9 +8,9 @@ from typing import Any
 
 from vidalign.data import captions
 from vidalign.data.judged import storable
-from vidalign.data.media_paths import MediaPaths
 from vidalign.rows import text_of
 from vidalign.stages.errors import PipelineError
+from vidalign.stages.media_paths import MediaPaths
 from vidalign.stages.tables import JsonRows, ParquetRows
 
 PROMPT = "Describe the video in detail."
