@@ -1,9 +1,11 @@
 """What a build says of its judges."""
 
+from pathlib import Path
+
 import pytest
 
-from vidalign.data.judged import accounts, judge_or_default, name_of, shown_name, window_of
-from vidalign.judge import LexicalJudge, LLMJudge, TaskJudges, environment, judge_from_env
+from vidalign.data.judged import accounts, asked_of, judge_or_default, name_of, shown_name, window_of
+from vidalign.judge import LexicalJudge, LLMJudge, TaskJudges, environment, judge_from_env, tasks
 
 BOTH = ("keypoints", "dialogue")
 GEMINI = LLMJudge("gemini/gemini-2.5-pro", api_base="http://localhost:1/v1", max_concurrency=3)
@@ -37,6 +39,20 @@ def test_the_default_is_named_like_the_offline_judge_that_is_meant(monkeypatch, 
     assert capfd.readouterr().err.count("NO JUDGE IS NAMED") == 1
     assert name_of(unnamed, BOTH) == name_of(LexicalJudge(), BOTH)
     assert shown_name(unnamed, BOTH) == "LexicalJudge" and repr(unnamed) == "LexicalJudge()"
+
+
+def test_a_question_that_was_reworded_is_another_setting(monkeypatch, tmp_path):
+    before = asked_of(GEMINI, BOTH)
+    assert before["judge"] == name_of(GEMINI, BOTH) and set(before["questions"]) == set(BOTH)
+    folder = Path(tasks.__file__).parent
+    for name in BOTH:
+        (tmp_path / f"{name}.py").write_text((folder / f"{name}.py").read_text())
+    monkeypatch.setattr(tasks, "__file__", str(tmp_path / "__init__.py"))
+    assert asked_of(GEMINI, BOTH) == before
+    (tmp_path / "dialogue.py").write_text((folder / "dialogue.py").read_text().replace("caption", "text"))
+    after = asked_of(GEMINI, BOTH)["questions"]
+    assert after["dialogue"] != before["questions"]["dialogue"]
+    assert after["keypoints"] == before["questions"]["keypoints"]
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vidalign.data.judged import name_of, run, window_of
+from vidalign.data.judged import asked_of, run, window_of
 from vidalign.llm.question import Judge
 from vidalign.stages import Pipeline, Stage
 from vidalign.stages.errors import PipelineError
@@ -74,7 +74,7 @@ def add_columns(
     stage = Stage(
         str(settings["build"]),
         lambda item, found: work(item),
-        {**settings, "judge": name_of(judge, tasks)},
+        {**settings, **asked_of(judge, tasks)},
         window=window_of(judge, tasks) if window is None else window,
     )
     place = Output(output, restart=restart)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vidalign.data.judged import name_of, run, window_of
+from vidalign.data.judged import asked_of, run, window_of
 from vidalign.data.videos import Videos, with_readable_videos
 from vidalign.llm.question import Judge
 from vidalign.report.dataset_card import Card
@@ -140,7 +140,7 @@ def build_rows(
     stage = Stage(
         str(settings["build"]),
         lambda item, found: with_readable_videos(work)(item),
-        {**settings, "judge": name_of(judge, tasks)},
+        {**settings, **asked_of(judge, tasks)},
         window=window_of(judge, tasks) if window is None else window,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vidalign.judge.environment import default_judge, notice_unnamed
+from vidalign.judge.tasks import version_of
 from vidalign.llm.question import Judge
 from vidalign.stages import MissingRows, Pipeline
 
@@ -25,6 +26,14 @@ def name_of(judge: Judge, tasks: Sequence[str]) -> dict[str, Any]:
     names = {task: _name_of(judge.of(task)) for task in tasks}
     first, *others = names.values()
     return first if all(other == first for other in others) else names
+
+
+def asked_of(judge: Judge, tasks: Sequence[str]) -> dict[str, Any]:
+    """Settings of a stage that asks: who, and the versions of the questions."""
+    return {
+        "judge": name_of(judge, tasks),
+        "questions": {task: version_of(task) for task in sorted(set(tasks))},
+    }
 
 
 def _name_of(judge: Judge) -> dict[str, Any]:

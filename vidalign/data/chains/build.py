@@ -14,7 +14,7 @@ from vidalign.data.chains.grow import METHODS, Plan, grow
 from vidalign.data.chains.rows import PROMPT, ChainRows
 from vidalign.data.chains.summary import BuiltChains, card, summary
 from vidalign.data.derived import build_folder, loading
-from vidalign.data.judged import judge_or_default, name_of, shown_name, window_of
+from vidalign.data.judged import asked_of, judge_or_default, shown_name, window_of
 from vidalign.judge.lexical import LexicalJudge
 from vidalign.llm.question import Judge
 from vidalign.stages import MissingRows, Stage
@@ -96,7 +96,7 @@ def build_chains(
         "types": [kind.name for kind in plan.types],
         "tries": tries,
         "seed": seed,
-        "judge": name_of(judge, _TASKS),
+        **asked_of(judge, _TASKS),
     }
     rejected = Counter[str]()
     stage = Stage(

@@ -1,5 +1,10 @@
 """What judges are asked: a module a task, each with the question, the answer's schema and its reading."""
 
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
 TASKS = (
     "checklist",
     "dialogue",
@@ -24,3 +29,8 @@ def tasks_of(text: str) -> tuple[str, ...]:
         if name not in TASKS:
             raise ValueError(f"{name!r} is no task of a judge; known are {', '.join(TASKS)}")
     return tuple(sorted(set(names)))
+
+
+def version_of(task: str) -> str:
+    """Changes with the file that a task's question stands in, so that answers to another question are not taken for its own."""
+    return hashlib.sha256((Path(__file__).parent / f"{task}.py").read_bytes()).hexdigest()[:12]
