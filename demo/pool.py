@@ -11,6 +11,8 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from demo.progress import Progress
@@ -19,6 +21,17 @@ Job = TypeVar("Job")
 Outcome = TypeVar("Outcome")
 
 _POLL = 1.0  # seconds
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all jobs share. settings: of the demo, with `workers` and `threads`. world: folder of the clips. work: for what is
+    written on the way."""
+
+    settings: Any
+    world: Path
+    work: Path
+    checkpoint: Path
 
 
 class Workers(Generic[Job, Outcome]):

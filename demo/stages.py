@@ -12,10 +12,11 @@ from demo.chains.study import study_chains
 from demo.checkpoint import prepare
 from demo.pairs.data import make_pairs
 from demo.pairs.study import study_pairs
+from demo.pool import Task
 from demo.progress import Progress
 from demo.results import Results
 from demo.settings import PARTS, Settings
-from demo.workers import Task, start_workers
+from demo.workers import start_workers
 from vidalign import provenance
 
 

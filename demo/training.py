@@ -23,6 +23,15 @@ from vidalign.toyworld.optimizer import MuonAdamW
 from vidalign.trainers.collators import VideoPreferenceCollator
 
 REST = 0.75  # learning rate of everything that is not a hidden matrix, as a part of theirs
+PLAIN: dict[str, Any] = {
+    "save_strategy": "no",
+    "report_to": [],
+    "use_cpu": True,
+    "bf16": False,
+    "gradient_checkpointing": False,
+    "dataloader_pin_memory": False,
+}
+"""Of every trainer here: no files, and float32 on the CPU."""
 LOG_EVERY = 10  # steps, and oftener in short runs
 
 
@@ -91,12 +100,7 @@ class Runner:
             freeze=list(freeze),
             seed=schedule.seed,
             logging_steps=max(1, min(LOG_EVERY, schedule.steps // 6)),
-            save_strategy="no",
-            report_to=[],
-            use_cpu=True,
-            bf16=False,
-            gradient_checkpointing=False,
-            dataloader_pin_memory=False,
+            **PLAIN,
             **method.options,
         )
         optimizer = MuonAdamW(
@@ -117,21 +121,25 @@ class Runner:
             callbacks=[clock, *probes],
             **({"ref_model": load_model(str(reference))} if method.reference else {}),
         )
-        for noisy in (PrinterCallback, ProgressCallback):
-            trainer.remove_callback(noisy)
-        with MemoryPeak() as memory:
-            trainer.train()
-        log = [
-            {key: float(value) for key, value in entry.items() if isinstance(value, int | float)}
-            for entry in trainer.state.log_history
-            if "loss" in entry
-        ]
-        curve = probes[0].curve if probes else []
-        return Measured(log, curve, clock.median(), memory.megabytes)
+        return measured(trainer, clock, "loss", probes)
 
     def _probe(self, rows: list[dict[str, Any]], steps: int) -> PairProbe:
         batch = VideoPreferenceCollator(self.encoder, self.pad_token_id)([*rows])
         return PairProbe(batch, every=max(steps // 8, 1))
+
+
+def measured(trainer: Any, clock: StepClock, logged: str, probes: Sequence[PairProbe] = ()) -> Measured:
+    """Trains. logged: what an entry of the trainer's log must have to be kept."""
+    for noisy in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(noisy)
+    with MemoryPeak() as memory:
+        trainer.train()
+    log = [
+        {key: float(value) for key, value in entry.items() if isinstance(value, int | float)}
+        for entry in trainer.state.log_history
+        if logged in entry
+    ]
+    return Measured(log, probes[0].curve if probes else [], clock.median(), memory.megabytes)
 
 
 def make_runner(folder: Path, work: Path, progress: Progress, *, threads: int) -> Runner:

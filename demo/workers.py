@@ -9,9 +9,9 @@ from pathlib import Path
 
 from demo import pool
 from demo.methods import METHODS, TOWERS
+from demo.pool import Task
 from demo.progress import Progress
 from demo.quiet import quieten
-from demo.settings import Settings
 from demo.training import Measured, Runner, Schedule, make_runner
 from vidalign.toyworld import world
 from vidalign.toyworld.captioner import encode_clips
@@ -46,16 +46,6 @@ class Outcome:
 
     folder: Path
     measured: Measured
-
-
-@dataclass(frozen=True)
-class Task:
-    """What all jobs share."""
-
-    settings: Settings
-    world: Path
-    work: Path
-    checkpoint: Path
 
 
 Workers = pool.Workers[Job, Outcome]

@@ -10,7 +10,8 @@ from demo.av.checkpoint import Setup, prepare, said
 from demo.av.measures import GREEDY, Run
 from demo.av.results import Example, Results
 from demo.av.settings import ARMS, Settings
-from demo.av.workers import Job, Task, start_workers
+from demo.av.workers import Job, start_workers
+from demo.pool import Task
 from demo.progress import Progress
 from vidalign import provenance
 from vidalign.toyworld.sound import world

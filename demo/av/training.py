@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import PrinterCallback, ProgressCallback, get_cosine_schedule_with_warmup
+from transformers import get_cosine_schedule_with_warmup
 
 from demo.av.settings import Settings
-from demo.meter import MemoryPeak, StepClock
+from demo.meter import StepClock
 from demo.methods import Method
 from demo.progress import Progress
-from demo.training import REST, Measured, Runner, Schedule
+from demo.training import PLAIN, REST, Measured, Runner, Schedule, measured
 from vidalign.encoding import RowEncoder, VideoSampling
 from vidalign.families import family_of
 from vidalign.judge import LexicalJudge
@@ -64,7 +64,7 @@ def reinforce(
         max_completion_length=settings.hard_limit,
         temperature=settings.temperature,
         beta=settings.beta,
-        loss_type="grpo",  # Eq. 2: the mean over a caption's tokens, then over captions
+        loss_type="grpo",  # the token form of Eq. 2, as in avocado/grpo
         reward_weights=list(weights),
         max_grad_norm=1.0,
         video_num_frames=SAMPLED_FRAMES,
@@ -74,12 +74,7 @@ def reinforce(
         freeze=list(FROZEN),
         seed=seed,
         logging_steps=1,
-        save_strategy="no",
-        report_to=[],
-        use_cpu=True,
-        bf16=False,
-        gradient_checkpointing=False,
-        dataloader_pin_memory=False,
+        **PLAIN,
     )
     optimizer = MuonAdamW(model.named_parameters(), lr_matrices=settings.rate, lr_rest=REST * settings.rate)
     warmup = settings.steps // 10
@@ -100,16 +95,7 @@ def reinforce(
         optimizers=(optimizer, get_cosine_schedule_with_warmup(optimizer, warmup, settings.steps)),
         callbacks=[clock],
     )
-    for noisy in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(noisy)
-    with MemoryPeak() as memory:
-        trainer.train()
-    log = [
-        {key: float(value) for key, value in entry.items() if isinstance(value, int | float)}
-        for entry in trainer.state.log_history
-        if "reward" in entry
-    ]
-    return Measured(log, [], clock.median(), memory.megabytes)
+    return measured(trainer, clock, "reward")
 
 
 def continue_supervised(runner: Runner, settings: Settings, model: Any, seed: int) -> Measured:

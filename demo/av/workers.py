@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 from demo import pool
 from demo.av.checkpoint import evaluated
 from demo.av.measures import Run
-from demo.av.settings import ARMS, Settings
+from demo.av.settings import ARMS
 from demo.av.training import continue_supervised, make_runner, reinforce
+from demo.pool import Task
 from demo.progress import Progress
 from demo.quiet import quieten
 from demo.training import Runner
@@ -24,16 +24,6 @@ class Job:
 
     arm: str
     seed: int
-
-
-@dataclass(frozen=True)
-class Task:
-    """What all jobs share."""
-
-    settings: Settings
-    world: Path
-    work: Path
-    checkpoint: Path
 
 
 Workers = pool.Workers[Job, Run]
