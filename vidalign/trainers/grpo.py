@@ -233,6 +233,8 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
             torch.no_grad(),
             self._dist.summon_full_params(self.model_wrapped, recurse=False),
             whole_root(self.model_wrapped),
+            # Prompts are read by the backbone, below the forward that accelerate casts.
+            self.accelerator.autocast(),
         ):
             samples = [numbers.count(number) for number in range(len(prompts))]
             more = self._most(len(prompts)) - len(prompts)
@@ -241,6 +243,7 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
                 [*prompts, *prompts[-1:] * more],
                 samples=[*samples, *[0] * more],
                 encoder=self._media_encoder,
+                share=self.args.share_prefix,
                 run_idle_towers=self._reads_rows and self._is_sharded,
                 generation_config=self.generation_config,
             )
