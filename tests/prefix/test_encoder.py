@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 
 from vidalign.families import FAMILIES, freeze
 from vidalign.prefix import MediaEncoder, SharedPrefix, token_logps
@@ -15,6 +16,37 @@ from vidalign.prefix import MediaEncoder, SharedPrefix, token_logps
 
 def logps(model, rows, encoder, **options):
     return token_logps(model, rows, prefix=SharedPrefix(model, self_check=False, encoder=encoder, **options))
+
+
+@pytest.mark.parametrize("options", [{"modules_to_save": ["merger"]}, {"target_modules": ["qkv", "q_proj"]}])
+def test_features_of_an_adapter_are_not_those_of_the_model_below(options, row_batch):
+    """Nothing learns here, as in an evaluation; a projector's copy and a tower's adapters are switched off and on."""
+    model, rows = row_batch("qwen2_5_vl")
+    adapted = get_peft_model(model, LoraConfig(**{"r": 4, "target_modules": ["q_proj"], **options}))
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "modules_to_save" in name or "lora_B" in name:
+                weight.add_(0.1)
+    adapted.requires_grad_(False)
+    encoder = MediaEncoder(SharedPrefix(model).family)
+    with_adapter = logps(model, rows, encoder)
+    with adapted.disable_adapter():
+        below = logps(model, rows, encoder)
+        assert torch.equal(below, logps(model, rows, MediaEncoder(encoder.family)))
+    assert (with_adapter - below).abs().max() > 1e-3
+    assert torch.equal(with_adapter, logps(model, rows, MediaEncoder(encoder.family)))
+
+
+def test_features_end_with_the_weights_they_are_of(row_batch):
+    model, rows = row_batch("qwen2_5_vl")
+    freeze(model, ["vision_tower", "projector"])
+    encoder = MediaEncoder(SharedPrefix(model).family)
+    before = logps(model, rows, encoder)
+    state = {name: 1.1 * weight for name, weight in model.state_dict().items() if "visual" in name}
+    model.load_state_dict(state, strict=False)
+    after = logps(model, rows, encoder)
+    assert encoder.runs == 2 and (after - before).abs().max() > 1e-4
+    assert torch.equal(after, logps(model, rows, MediaEncoder(encoder.family)))
 
 
 def test_a_frozen_tower_runs_once_for_policy_and_reference(row_batch):

@@ -204,6 +204,23 @@ def test_several_prompts_on_one_video_read_it_once_and_say_what_each_would_alone
     assert sorted(read) == sorted([common, *filter(None, beyond), 2])
 
 
+@pytest.mark.parametrize(
+    ("options", "reads"), [({}, 1), ({"share": False}, 3), ({"run_idle_towers": True}, 3)]
+)
+def test_every_prompt_is_read_by_itself_where_that_is_asked(options, reads, prompts_of):
+    """Of sharded weights every forward is a collective: processes with fewer prompts read one again, as often as others read."""
+    _, model, prompts = prompts_of("qwen2_5_vl")
+    lengths = []
+    model.model.language_model.register_forward_pre_hook(
+        lambda module, args, kwargs: lengths.append(kwargs["inputs_embeds"].shape[1]), with_kwargs=True
+    )
+    responses = generate(
+        model, [prompts[0]] * 3, samples=[2, 0, 0], max_new_tokens=1, do_sample=False, **options
+    )
+    assert list(map(len, responses)) == [2, 0, 0]
+    assert lengths == [len(prompts[0].input_ids) - 1] * reads + [1]
+
+
 def test_prompts_that_differ_before_their_video_are_read_apart(prompts_of):
     _, model, _ = prompts_of("qwen2_5_vl")
     ids, video = [5, 6, 7, 8, 9], model.config.video_token_id

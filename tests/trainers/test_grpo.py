@@ -280,6 +280,27 @@ def test_greedy_and_sampled_completions_are_those_of_separate_prompts(grpo_of):
         assert sorted(order) == sorted(same)
 
 
+@pytest.mark.parametrize(("share", "reads"), [(True, 2), (False, 8)])
+def test_rows_read_their_prompt_together_or_each_by_itself(share, reads, grpo_of):
+    trainer = grpo_of(share_prefix=share, beta=0.0)
+    lengths = []
+    trainer.model.model.language_model.register_forward_pre_hook(
+        lambda module, args, kwargs: lengths.append(kwargs["inputs_embeds"].shape[1]), with_kwargs=True
+    )
+    first_inputs(trainer)
+    assert len([length for length in lengths if length > 1]) == reads
+
+
+def test_prompts_are_read_in_the_trainers_precision(grpo_of):
+    trainer = grpo_of(bf16=True, freeze=["vision_tower", "projector"], prefix_self_check=False)
+    seen = []
+    for module in (trainer.model.model.visual.patch_embed, trainer.model.model.language_model.layers[0].mlp):
+        module.register_forward_hook(lambda module, args, output: seen.append(output.dtype))
+    first_inputs(trainer)
+    assert seen and set(seen) == {torch.bfloat16}
+    assert trainer.model.lm_head.weight.dtype == torch.float32
+
+
 def test_forwards_that_only_keep_other_processes_company_change_nothing(grpo_of, monkeypatch):
     """With sharded weights a forward is a collective, and processes with fewer prompts run more of them."""
     plain = first_inputs(grpo_of(num_iterations=2))

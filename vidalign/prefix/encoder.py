@@ -145,7 +145,7 @@ class MediaEncoder:
         return dict(entry.features)
 
     def _stamp(self, backbone: nn.Module, with_projector: bool) -> int:
-        """Changes with the weights: an optimiser's step, `load_state_dict`, a reference that follows its policy."""
+        """Changes with the weights: an optimiser's step, `load_state_dict`. A write through `.data` is not seen."""
         weights = self._weights if with_projector else self._tower_weights
         return sum(weight._version for weight in weights(backbone))
 
@@ -190,7 +190,11 @@ class MediaEncoder:
             for path in self.family.projector:
                 modules = [*modules, *backbone.get_submodule(path).modules()]
         sharded = any(hasattr(weight, "ds_id") or hasattr(weight, "placements") for weight in weights)
-        return not sharded and not any(hasattr(module, "base_layer") for module in modules)
+        # Of PEFT: layers with adapters, and modules of which it holds a copy that learns.
+        adapted = any(
+            hasattr(module, name) for module in modules for name in ("base_layer", "original_module")
+        )
+        return not sharded and not adapted
 
 
 def _equal(ones: list[nn.Parameter], others: list[nn.Parameter]) -> bool:

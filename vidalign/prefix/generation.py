@@ -24,24 +24,26 @@ def generate(
     *,
     samples: int | Sequence[int] = 1,
     encoder: MediaEncoder | None = None,
+    share: bool = True,
     run_idle_towers: bool = False,
     **options: Any,
 ) -> list[list[list[int]]]:
     """Generates `samples` responses to each prompt, all together in one decoding loop.
 
     All but the last token of a prompt are read once and their cache is copied per sample, so the towers and the
-    prompt cost what one response would. Several prompts on the same media tensors (as an encoder of rows gives them for one
-    video) read what they have in common once, if that holds the media. The tokens are those of full prompts: greedy, and sampled from the same random
-    state by one call of the model's own `generate` on the padded batch. Tokens that stand for media features cannot be
-    sampled: one of them in a response would break its positions when it is scored.
+    prompt cost what one response would. Several prompts on the same media tensors (as an encoder of rows gives them for
+    one video) read what they have in common once, if that holds the media. The tokens are those of full prompts: greedy,
+    and sampled from the same random state by one call of the model's own `generate` on the padded batch. Tokens that
+    stand for media features cannot be sampled: one of them in a response would break its positions when it is scored.
 
     Args:
         model: a transformers model with a language-model head, or a PEFT model around one.
         prompts: encoded by `Family.encode`; of any lengths, with media and without.
         samples: responses per prompt; one number for all, or one a prompt, which may be 0: the prompt is only read.
         encoder: keeps the features of frozen towers for who scores the same media.
-        run_idle_towers: run the towers that a prompt has no media for on a dummy, as sharded weights need when the
-            prompts of other processes have some.
+        share: False reads every prompt by itself.
+        run_idle_towers: for sharded weights, whose every forward all processes must run: towers that a prompt has no media
+            for run on a dummy, and every prompt is read by itself.
         options: for `model.generate`, e.g. `max_new_tokens`, `do_sample`, `temperature`, `generation_config`.
 
     Returns:
@@ -64,7 +66,7 @@ def generate(
     model.eval()
     try:
         encoder = encoder if encoder is not None else MediaEncoder(family)
-        read = _read_all(inner, family, encoder, prompts, run_idle_towers)
+        read = _read_all(inner, family, encoder, prompts, share and not run_idle_towers, run_idle_towers)
         if len(prompts) > 1 and any(getattr(layer, "is_sliding", False) for layer in read[0].cache.layers):
             # A window that slides has dropped tokens already: caches of unlike length cannot be laid side by side.
             batches = [([one], [count]) for one, count in zip(read, counts, strict=True) if count]
@@ -90,20 +92,25 @@ class _Read:
 
 
 def _read_all(
-    inner: Any, family: Family, encoder: MediaEncoder, prompts: Sequence[EncodedPrompt], run_idle_towers: bool
+    inner: Any,
+    family: Family,
+    encoder: MediaEncoder,
+    prompts: Sequence[EncodedPrompt],
+    share: bool,
+    run_idle_towers: bool,
 ) -> list[_Read]:
-    """Every prompt; those on the same media together."""
+    """Every prompt; those on the same media together, where they may share."""
+    # A sliding window has dropped the tokens that a second prompt's own would still see.
+    share = share and not any(getattr(layer, "is_sliding", False) for layer in _empty_cache(inner).layers)
     groups: dict[tuple[int, ...], list[int]] = {}
     for number, prompt in enumerate(prompts):
-        same = tuple(id(tensor) for tensor in prompt.media.values()) or (-number - 1,)
-        groups.setdefault(same, []).append(number)
+        same = tuple(id(tensor) for tensor in prompt.media.values()) if share else ()
+        groups.setdefault(same or (-number - 1,), []).append(number)
     read: dict[int, _Read] = {}
     for members in groups.values():
         own = [prompts[number] for number in members]
         shared = _shared_length(own, family.media_token_ids(inner.config))
-        # A sliding window has dropped the tokens that a second prompt's own would still see.
-        sliding = any(getattr(layer, "is_sliding", False) for layer in _empty_cache(inner).layers)
-        if not shared or sliding:
+        if not shared:
             found = [_read(inner, family, encoder, [prompt], run_idle_towers)[0] for prompt in own]
         else:
             found = _read(inner, family, encoder, own, run_idle_towers, shared)

@@ -14,7 +14,6 @@ from vidalign.judge.environment import notice_unnamed
 from vidalign.prefix import HeldMedia, generate
 from vidalign.trainers import _trl
 from vidalign.trainers.base import VideoTrainer, each, has_media, refuse_unseen
-from vidalign.trainers.collators import ROW
 from vidalign.trainers.config import VideoFields
 from vidalign.trainers.online.engine import RolloutEngine, forbid, rollout_prompt
 from vidalign.trainers.online.micro_batches import (
@@ -23,8 +22,9 @@ from vidalign.trainers.online.micro_batches import (
     shuffled_groups,
 )
 from vidalign.trainers.online.resuming import ResumableRollouts
-from vidalign.trainers.online.rewarding import Rewarding, judges_asked
-from vidalign.trainers.online.rollouts import IMAGES_SEEN, Rollout, as_seen, distinct_prompts, encode_rollout
+from vidalign.trainers.online.rewarded import RewardedRollouts
+from vidalign.trainers.online.rewarding import judges_asked
+from vidalign.trainers.online.rollouts import Rollout, distinct_prompts, encode_rollout
 from vidalign.trainers.online.scoring import score
 from vidalign.trainers.online.sharded import whole_root
 from vidalign.trainers.online.stopping import BatchFailure, RandomState, agree
@@ -39,7 +39,7 @@ class VideoGRPOConfig(VideoFields, GRPOConfig):
     """
 
 
-class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
+class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, RewardedRollouts, GRPOTrainer):
     """TRL's `GRPOTrainer` on rows with videos, images, audio, or text alone.
 
     A prompt's media are decoded and encoded once and held, once, for the generation batch; the prompt is read once for
@@ -61,7 +61,6 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
     _tag_names: ClassVar[list[str]] = ["trl", "vidalign", "grpo", "video"]
     _name = "GRPO on video"
     # Set by TRL's `__init__`.
-    reward_funcs: list[Any]
     _buffered_inputs: list[dict[str, Any]] | None
     _step: int
 
@@ -80,7 +79,6 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
         self._encoder: RowEncoder | None = None
         self._rollout: Rollout | None = None
         self._scored: tuple[torch.Tensor, HeldMedia] | None = None
-        self._rewarding: Rewarding | None = None
         if train_dataset is not None and not has_media(train_dataset):
             each(eval_dataset, refuse_unseen)
         # Here: wrong settings stop before the model is loaded.
@@ -158,7 +156,7 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         before = self._resumes_with or RandomState()
-        self._inputs = inputs
+        self._rows = inputs
         try:
             if not self._reads_rows:
                 output = super()._generate_and_score_completions(inputs)
@@ -176,10 +174,8 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
             self._stop(failure)
             raise  # `_stop` always raises
         finally:
-            if self._rewarding is not None:
-                self._rewarding.cancel()
-            self._rollout = self._scored = self._rewarding = self._resumes_with = None
-            self._inputs = []
+            self._end_rewards()
+            self._rollout = self._scored = self._resumes_with = None
 
     def _encoded(self, inputs: list[dict[str, Any]]) -> Rollout:
         assert self._encoder is not None
@@ -233,6 +229,8 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
             torch.no_grad(),
             self._dist.summon_full_params(self.model_wrapped, recurse=False),
             whole_root(self.model_wrapped),
+            # Prompts are read by the backbone, below the forward that accelerate casts.
+            self.accelerator.autocast(),
         ):
             samples = [numbers.count(number) for number in range(len(prompts))]
             more = self._most(len(prompts)) - len(prompts)
@@ -241,6 +239,7 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
                 [*prompts, *prompts[-1:] * more],
                 samples=[*samples, *[0] * more],
                 encoder=self._media_encoder,
+                share=self.args.share_prefix,
                 run_idle_towers=self._reads_rows and self._is_sharded,
                 generation_config=self.generation_config,
             )
@@ -265,63 +264,6 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
     def _request(self, row: EncodedRow) -> dict[str, Any]:
         assert row.decoded is not None and self._family is not None
         return rollout_prompt(row.decoded, row.prompt, row.decoded.text_ids, self._family.audio_rate)
-
-    def _generate(self, prompts: list[Any]) -> tuple[Any, ...]:
-        output = super()._generate(prompts)
-        _, completion_ids, _, completions, _, extra_fields, *_ = output
-        if not extra_fields:
-            self._rewarding = self._start_rewards(prompts, completions, completion_ids)
-        return output
-
-    # Rewards
-
-    def _start_rewards(
-        self, prompts: list[Any], completions: list[Any], completion_ids: list[list[int]]
-    ) -> Rewarding:
-        given: dict[str, Any] = {
-            IMAGES_SEEN.get(name, name): [as_seen(name, row[name], self._folder) for row in self._inputs]
-            for name in self._inputs[0]
-            if name not in ("prompt", "completion", "completion_ids", ROW)
-        }
-        given |= {
-            "prompts": prompts,
-            "completions": completions,
-            "completion_ids": completion_ids,
-            "trainer_state": self.state,
-            "log_extra": self._log_completion_extra,
-            "log_metric": self._log_metric,
-            "media_folder": self._folder,
-        }
-        if self.environments is not None:
-            given["environments"] = self.environments
-        return Rewarding(self.reward_funcs, getattr(self, "async_loop", None), given)
-
-    def _calculate_rewards(
-        self, inputs: list[Any], prompts: list[Any], completions: list[Any], completion_ids_list: list[Any]
-    ) -> torch.Tensor:
-        self._inputs = inputs
-        rewarding = self._rewarding or self._start_rewards(prompts, completions, completion_ids_list)
-        outcomes = rewarding.collect()
-        failed = [
-            (name, outcome)
-            for name, outcome in zip(self.reward_func_names, outcomes, strict=True)
-            if isinstance(outcome, Exception)
-        ]
-        name, error = failed[0] if failed else ("a reward function", None)
-        agree(self.accelerator, f"the reward {name}" if failed else name, error)
-        mode = "train" if self.model.training else "eval"
-        if rewarding.hidden is not None:
-            self._metrics[mode]["reward_time/hidden_share"].append(rewarding.hidden)
-            self._metrics[mode]["reward_time/waited"].append(rewarding.waited)
-        functions = self.reward_funcs
-        self.reward_funcs = [
-            _returning(outcome) if isinstance(outcome, list) else function
-            for function, outcome in zip(functions, outcomes, strict=True)
-        ]
-        try:
-            return super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
-        finally:
-            self.reward_funcs = functions
 
     # Scoring
 
@@ -386,10 +328,6 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
             entropy=compute_entropy,
             aux_loss=compute_aux_loss,
         )
-
-
-def _returning(outcome: list[float | None]) -> Any:
-    return lambda **_: outcome
 
 
 def main() -> None:
