@@ -81,7 +81,7 @@ def test_without_a_cache_two_judges_ask_for_themselves(serve, judge, ask):
 
 
 def has_ended(judge):
-    """Whether none of its questions is under way. What other tests of the process have given up may still wait for its turn."""
+    """Whether none of its questions is under way."""
     return not any(fetch.owner is judge._at_work for fetch in list(asking._under_way.values()))
 
 
@@ -97,7 +97,7 @@ def give_up(work, when):
             await asked
 
     asyncio.run(impatient())
-    until(lambda: not any(fetch.wanted() for fetch in list(asking._under_way.values())))
+    until(lambda: not any(fetch.askers for fetch in list(asking._under_way.values())))
 
 
 def test_an_answer_that_nobody_waits_for_any_more_is_kept(serve, judge, ask):
@@ -127,6 +127,65 @@ def test_without_anybody_who_waits_no_turn_is_taken(serve, judge, ask):
     give_up(one.ask_all([ask(n) for n in range(9)]), lambda: server.requests)
     assert one.ask_sync([ask(10)]) == [YES]
     assert len(server.requests) == 2
+
+
+def busy():
+    return web.Response(status=503, headers={"Retry-After": "500"})
+
+
+def ends_at_once(one):
+    """Far sooner than after what it waited for."""
+    until(lambda: has_ended(one), seconds=60)
+
+
+def test_without_anybody_who_waits_a_retry_after_is_not_slept_out(serve, judge, ask):
+    server = serve(lambda number, body: busy() if number == 0 else all_true(body))
+    one = judge(server)
+    give_up(one.ask(ask()), lambda: one.ledger.retries)
+    ends_at_once(one)
+    assert one.ask_sync([ask()]) == [YES] and len(server.requests) == 2
+
+
+def test_given_up_before_a_retry_after_comes_it_is_not_slept_out_either(serve, judge, ask):
+    server = serve(lambda number, body: busy())
+    server.held_from = 0
+    one = judge(server)
+    give_up(one.ask(ask()), lambda: server.requests)
+    server.held_from = math.inf
+    ends_at_once(one)
+    assert len(server.requests) == 1 and not one.ledger.retries
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"requests_per_minute": 0.1},  # a turn each ten minutes
+        {"max_concurrency": 1},
+        {"max_dollars": 0.15, "price": (0.0, 100.0), "max_tokens": 1000},  # one worst case
+    ],
+)
+def test_without_anybody_who_waits_it_waits_for_no_turn_slot_or_budget(serve, judge, ask, settings):
+    server = serve()
+    server.held_from = 0
+    one = judge(server, **settings)
+    give_up(one.ask_all([ask(n) for n in range(9)]), lambda: server.requests)
+    until(lambda: sum(fetch.owner is one._at_work for fetch in list(asking._under_way.values())) == 1)
+    server.held_from = math.inf
+    ends_at_once(one)
+    assert len(server.requests) == 1
+    budget = one._at_work.sending.budget
+    assert (budget.calls, budget.under_way, budget.reserved) == (1, 0, 0.0)
+
+
+def test_without_anybody_who_waits_another_processs_claim_is_not_waited_for(serve, judge, ask):
+    server = serve()
+    one, polls = judge(server), []
+    run_sync(one.ask(ask(0)))
+    one._at_work.cache._locked = lambda *place: polls.append(place)  # somebody else holds all of them
+    give_up(one.ask(ask(1)), lambda: polls)
+    ends_at_once(one)
+    del one._at_work.cache._locked
+    assert one.ask_sync([ask(1)]) == [YES] and len(server.requests) == 2
 
 
 def test_who_comes_after_another_gave_up_still_gets_the_answer(serve, judge, ask, monkeypatch):
@@ -235,7 +294,7 @@ def test_ctrl_c_in_a_blocking_call_begins_nothing_more(serve, judge, ask):
     threading.Thread(target=press).start()
     with pytest.raises(KeyboardInterrupt):
         one.ask_sync([ask(n) for n in range(100)])
-    until(lambda: not any(fetch.wanted() for fetch in list(asking._under_way.values())))
+    until(lambda: not any(fetch.askers for fetch in list(asking._under_way.values())))
     server.held_from = math.inf
     until(lambda: has_ended(one))
     assert len(server.requests) == 6

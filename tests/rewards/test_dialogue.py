@@ -404,8 +404,10 @@ def test_the_video_goes_along_where_the_judge_sees(stand_in, run, make_video, tm
     assert [medium.source for medium in question.media] == [str(path)]
     with pytest.raises(ValueError, match=r"completion 0.*does not exist"):
         run(reward, [PERFECT], dialogue=[REFERENCE], videos=[["gone.mp4"]])
-    blind = DialogueReward(turns_judge(stand_in, REFERENCE))
-    assert run(blind, [PERFECT], dialogue=[REFERENCE], videos=[["gone.mp4"]]) == [1.0]
+    # Who is not shown a video needs no file of one.
+    for media in (frozenset(), frozenset({"audio"})):
+        blind = DialogueReward(turns_judge(stand_in, REFERENCE, media=media))
+        assert run(blind, [PERFECT], dialogue=[REFERENCE], videos=[["gone.mp4"]]) == [1.0]
 
 
 # Which file is opened
@@ -463,6 +465,11 @@ def test_a_folder_of_its_own_wins(stand_in, run, clips, monkeypatch):
     assert shown(stand_in, run, allowed, media_folder=trainers) == allowed
     with pytest.raises(ValueError, match="lies outside"):
         shown(stand_in, run, allowed, settings=own, media_folder=trainers)
+
+
+def test_one_string_is_no_tuple_of_folders():
+    with pytest.raises(ValueError, match="media_allow='/data' is one string; give a tuple"):
+        DialogueReward(media_allow="/data")
 
 
 def test_without_a_trainers_folder_the_environment_says_what_may_be_opened(stand_in, run, clips, monkeypatch):

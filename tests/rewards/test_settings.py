@@ -96,6 +96,16 @@ def test_a_sum_sets_its_weights_and_its_parts(run):
     assert rewards.avocado_reward.weights is None
 
 
+def test_the_class_of_a_sum_is_set_like_an_object():
+    [total] = configured(
+        [("a.SumReward", rewards.SumReward)],
+        {"a.SumReward": {"weights": [1, 2, 3], "dialogue_reward": {"threshold": 0.5}}},
+        LLMJudge("openai/a"),
+    )
+    assert total.weights == [1, 2, 3] and total.rewards[1].threshold == 0.5
+    assert {judge.name for judge in total.judges().values()} == {"openai/a"}
+
+
 def test_classes_are_made_with_their_settings():
     [length, plain, colour] = configured(
         [("a.LengthReward", rewards.LengthReward), ("b.Plain", Plain), ("c.Colour", Colour)],

@@ -15,6 +15,7 @@ from server import JudgeServer, all_true, completion, data_of
 from vidalign.judge import LexicalJudge, LLMJudge, environment
 from vidalign.rewards import ChecklistReward, DialogueReward, LengthReward, avocado_rewards
 from vidalign.rows import MediaFolder
+from vidalign.trainers.online.rewarding import judges_asked
 
 
 @pytest.fixture
@@ -234,6 +235,17 @@ def unnamed(monkeypatch):
 
 def test_before_the_first_batch_it_is_said_that_nobody_named_a_judge(grpo_of, keypoint_rows, unnamed, capfd):
     grpo_of(rewards=avocado_rewards(), rows=keypoint_rows)
+    assert capfd.readouterr().err.count("NO JUDGE IS NAMED") == 1
+
+
+def test_each_of_the_judges_of_one_task_is_named(grpo_of, keypoint_rows, unnamed, capfd):
+    rewards = [ChecklistReward(), ChecklistReward(LLMJudge("openai/a")), ChecklistReward(LexicalJudge())]
+    asked = judges_asked(rewards)
+    assert [(task, judge.name) for task, judge in asked] == [
+        ("checklist", name) for name in ("LexicalJudge", "openai/a", "LexicalJudge")
+    ]
+    assert judges_asked([rewards[1]] * 2) == judges_asked(rewards[1]) == asked[1:2]
+    grpo_of(rewards=rewards[:2], rows=keypoint_rows)
     assert capfd.readouterr().err.count("NO JUDGE IS NAMED") == 1
 
 

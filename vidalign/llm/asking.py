@@ -8,7 +8,6 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +18,7 @@ from vidalign.llm.ledger import JudgeDown, JudgeError
 from vidalign.llm.parsing import json_object
 from vidalign.llm.question import Answer, Question, Unusable
 from vidalign.llm.redaction import redact, without_keys, without_keys_in
-from vidalign.llm.sending import Sending
+from vidalign.llm.sending import Demand, Sending
 
 if TYPE_CHECKING:
     from vidalign.llm.client import LLMJudge
@@ -41,17 +40,16 @@ _caches: dict[str, AnswerCache] = {}
 _inherited: list[Any] = []
 
 
-class _Fetch:
-    """A question that is put to a model. Whoever waits for it may give up: a request that is sent is let come in, since it is
-    paid for and kept on disk, and without anybody who waits no further one is sent."""
+class _Fetch(Demand):
+    """A question that is put to a model. Whoever waits for it may give up. When all have, a request that is sent is let come
+    in, since it is paid for and kept on disk; whatever else the question waits for, it ends at once, so that it holds no
+    slot, no budget and no claim on the cache, for which other processes would wait."""
 
     task: asyncio.Task[dict[str, Any]]
 
     def __init__(self, owner: Asking) -> None:
-        self.owner, self.askers = owner, 0
-
-    def wanted(self) -> bool:
-        return self.askers > 0
+        super().__init__()
+        self.owner = owner
 
     async def answer(self) -> dict[str, Any] | None:
         """None if it was given up before there was one."""
@@ -61,6 +59,8 @@ class _Fetch:
             await asyncio.wait([self.task])
         finally:
             self.askers -= 1
+            if not self.askers and not self.sent:
+                self.task.cancel()
         return None if self.task.cancelled() else self.task.result()
 
 
@@ -128,7 +128,7 @@ class Asking:
             self.ledger.book(question.task, shared=-1)
             _end(place, fetch)  # it may have ended in this round of the loop, whose callbacks come later
         fetch = _under_way[place] = _Fetch(self)
-        fetch.task = asyncio.ensure_future(self._fetch(question, key, shown, fetch.wanted))
+        fetch.task = asyncio.ensure_future(self._fetch(question, key, shown, fetch))
         fetch.task.add_done_callback(lambda _: _end(place, fetch))
         answer = await fetch.answer()
         assert answer is not None  # this one waits for it
@@ -175,7 +175,7 @@ class Asking:
         return answer
 
     async def _fetch(
-        self, question: Question[Any], key: str, shown: tuple[str, ...], wanted: Callable[[], bool]
+        self, question: Question[Any], key: str, shown: tuple[str, ...], demand: Demand
     ) -> dict[str, Any]:
         """A usable answer as JSON, on disk before it is returned."""
         async with AsyncExitStack() as stack:
@@ -186,7 +186,7 @@ class Asking:
                     self.ledger.book(question.task, cache_hits=1)
                     return stored
             messages = question.messages(await self._parts(question) if any(shown) else ())
-            answer = await self._usable(question, messages, wanted)
+            answer = await self._usable(question, messages, demand)
             if self.cache is not None:
                 self.cache.put(key, {"answer": answer, "task": question.task, "model": self.judge.model})
             return answer
@@ -200,11 +200,11 @@ class Asking:
         return await asyncio.to_thread(build)
 
     async def _usable(
-        self, question: Question[Any], messages: list[dict[str, Any]], wanted: Callable[[], bool]
+        self, question: Question[Any], messages: list[dict[str, Any]], demand: Demand
     ) -> dict[str, Any]:
         left = self.judge.max_reasks
         while True:
-            reply = await self.sending.reply(messages, question.task, question.schema, wanted)
+            reply = await self.sending.reply(messages, question.task, question.schema, demand)
             try:
                 if reply.finish == "refusal":
                     raise Unusable("refusal")
@@ -265,7 +265,7 @@ def _drop() -> None:
 
     async def drop() -> None:
         await asyncio.sleep(0.01)  # a cancellation that has just been made takes some rounds of the loop
-        dropped = [fetch.task for fetch in _under_way.values() if not fetch.wanted()]
+        dropped = [fetch.task for fetch in _under_way.values() if not fetch.askers]
         for task in dropped:
             task.cancel()
         await asyncio.gather(*dropped, return_exceptions=True)

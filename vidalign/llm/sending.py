@@ -7,7 +7,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vidalign.llm import openai_server, providers
@@ -36,11 +36,8 @@ class Pace:
     def pause(self, seconds: float) -> None:
         self._resume = max(self._resume, time.monotonic() + seconds)
 
-    async def turn(self, wanted: Callable[[], bool]) -> None:
-        """Raises:
-        RequestFailed: a pause is longer than anybody waits; sending earlier would be no help.
-        CancelledError: nobody wants the request any more. It takes no turn.
-        """
+    async def turn(self) -> None:
+        """Raises `RequestFailed` for a pause that is longer than anybody waits; sending earlier would be no help."""
         while (wait := max(self._resume, self._next) - time.monotonic()) > 0:
             if (pause := self._resume - time.monotonic()) > _LONGEST_PAUSE:
                 raise RequestFailed(
@@ -50,8 +47,6 @@ class Pace:
                 )
             # Those that wait for the end of a pause do not all start at once.
             await asyncio.sleep(wait + random.uniform(0, 0.05) * (self._resume > self._next))
-        if not wanted():
-            raise asyncio.CancelledError
         self._next = max(time.monotonic(), self._next) + self._interval
 
 
@@ -64,6 +59,18 @@ class Lane:
     async def turn(self) -> None:
         async with self._lock:
             await asyncio.sleep(0)
+
+
+class Demand:
+    """Who waits for an answer. askers: their number. sent: whether a request for it is at the model, which is paid for."""
+
+    def __init__(self) -> None:
+        self.askers, self.sent = 0, False
+
+    def check(self) -> None:
+        """Raises `CancelledError` where nobody waits any more."""
+        if not self.askers:
+            raise asyncio.CancelledError
 
 
 class Sending:
@@ -93,11 +100,12 @@ class Sending:
         messages: list[dict[str, Any]],
         task: str,
         schema: Mapping[str, Any],
-        wanted: Callable[[], bool] = lambda: True,
+        demand: Demand,
     ) -> Reply:
-        """wanted: looked at before each request; without it no further one is made.
+        """demand: looked at before each attempt; `sent` is kept up to date.
 
         Raises:
+        CancelledError: nobody waits for the reply any more, and no attempt is under way.
         RequestFailed: no answer after all retries.
         BudgetExceeded: the next call does not fit the budget.
         JudgeError: no question can be answered with these settings.
@@ -112,15 +120,15 @@ class Sending:
         form = {"name": task, "schema": schema, "strict": True}
         try:
             if not self.structured:
-                return await self._retried(body, task, wanted)
+                return await self._retried(body, task, demand)
             try:
                 formed = {"response_format": {"type": "json_schema", "json_schema": form}}
-                return await self._retried({**body, **formed}, task, wanted)
+                return await self._retried({**body, **formed}, task, demand)
             except RequestFailed as error:
                 if error.reason != "bad_request" or self.judge.structured:
                     raise
                 # Perhaps a server that does not know the parameter. If it is anything else, this fails too.
-                reply = await self._retried(body, task, wanted)
+                reply = await self._retried(body, task, demand)
                 self.structured = False
                 return reply
         except RequestFailed as error:
@@ -148,12 +156,12 @@ class Sending:
 
     # Retries
 
-    async def _retried(self, body: Mapping[str, Any], task: str, wanted: Callable[[], bool]) -> Reply:
+    async def _retried(self, body: Mapping[str, Any], task: str, demand: Demand) -> Reply:
         encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace") if self.direct else None
         failures = 0
         while True:
             try:
-                return await self._attempt(body, encoded, task, wanted)
+                return await self._attempt(body, encoded, task, demand)
             except RequestFailed as error:
                 if error.retry_after is not None and error.reason == "rate_limited":
                     # The limit is the account's, not this request's.
@@ -161,6 +169,7 @@ class Sending:
                 too_long = (error.retry_after or 0) > _LONGEST_PAUSE
                 if not error.passing or failures == self.judge.max_retries or too_long:
                     raise
+                demand.check()
                 failures += 1
                 self.ledger.book(task, retried=error.reason)
                 wait = backoff(failures)
@@ -169,14 +178,15 @@ class Sending:
                 await asyncio.sleep(wait)
 
     async def _attempt(
-        self, body: Mapping[str, Any], encoded: bytes | None, task: str, wanted: Callable[[], bool]
+        self, body: Mapping[str, Any], encoded: bytes | None, task: str, demand: Demand
     ) -> Reply:
+        demand.check()
         async with self.slots:
             worst, unpaid = await self._reserve(body), True
             try:
-                await self.pace.turn(wanted)
+                await self.pace.turn()
                 self.ledger.book(task, calls=1)
-                unpaid = False
+                unpaid, demand.sent = False, True
                 async with asyncio.timeout(self.judge.timeout):
                     reply = await self._send(body, encoded)
                 self._book(task, reply, worst)
@@ -188,6 +198,7 @@ class Sending:
                 self.budget.dollars += worst * error.sent
                 raise
             finally:
+                demand.sent = False
                 self.budget.calls -= unpaid
                 self.budget.under_way -= 1
                 self.budget.reserved -= worst

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from vidalign.judge.tasks import dialogue, speakers
 from vidalign.judge.tasks.dialogue import Turn
-from vidalign.llm.media import Medium
+from vidalign.llm.media import Medium, shown
 from vidalign.llm.question import Judge
 from vidalign.rewards.reward import Batch, JudgedReward, Score
 from vidalign.rows import MediaFolder, media_of
@@ -174,7 +174,7 @@ class DialogueReward(JudgedReward):
     """R_D over the `dialogue` column.
 
     The judge copies the dialogue out of the caption, the units are aligned here, and the judge says in one more question
-    which of the matched pairs have the same speaker, with the row's video if it takes videos, images or sound.
+    which of the matched pairs have the same speaker, with the row's video if it takes videos or images.
 
     `dialogue` is a list of {"speaker", "content"} a row; [] there: nothing is said, so that a caption without dialogue gets
     1 and one with 0. None: does not apply.
@@ -207,11 +207,14 @@ class DialogueReward(JudgedReward):
     def __post_init__(self) -> None:
         if not 0.0 <= self.threshold <= 1.0:
             raise ValueError(f"threshold={self.threshold}; it must lie in [0, 1]")
+        if isinstance(self.media_allow, str):  # its characters would be folders, "/" among them
+            raise ValueError(f"media_allow={self.media_allow!r} is one string; give a tuple of folders")
 
     async def scores(self, batch: Batch) -> list[Score]:
         judge = self.asked()
         rows = [turns_of(row, i) for i, row in enumerate(batch.column("dialogue", self.__name__))]
-        media = self._media(batch, rows) if await judge.senses("speakers") else [()] * len(rows)
+        seen = shown(Medium("video", b""), await judge.senses("speakers"))
+        media = self._media(batch, rows) if seen else [()] * len(rows)
         jobs = [self._one(judge, *job) for job in zip(batch.texts, rows, media, strict=True)]
         # All of them end before the first error is raised: what was paid for is then in the cache.
         results = await asyncio.gather(*jobs, return_exceptions=True)

@@ -51,6 +51,8 @@ def _made(found: Any, settings: Mapping[str, Any], name: str, judge: Judge | Non
     if isinstance(found, PartReward):
         found = found.together.rewards[found.index]
     try:
+        if isinstance(found, type) and issubclass(found, SumReward):
+            found = found()  # its parts take settings and the judge, as those of an object do
         if isinstance(found, SumReward):
             return _sum(found, settings, judge)
         if isinstance(found, type):

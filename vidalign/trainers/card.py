@@ -63,8 +63,8 @@ def _rewards(trainer: Any) -> str | None:
 
 
 def _judges(trainer: Any) -> str | None:
-    names = {task: judge.name for task, judge in judges_asked(getattr(trainer, "reward_funcs", [])).items()}
-    return "; ".join(f"{task}: {name}" for task, name in names.items()) or None
+    asked = judges_asked(getattr(trainer, "reward_funcs", []))
+    return "; ".join(dict.fromkeys(f"{task}: {judge.name}" for task, judge in asked)) or None
 
 
 def _sound(args: Any) -> str | None:

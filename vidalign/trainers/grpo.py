@@ -82,7 +82,7 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, RewardedRollouts, GRPOTr
         if train_dataset is not None and not has_media(train_dataset):
             each(eval_dataset, refuse_unseen)
         # Here: wrong settings stop before the model is loaded.
-        for task, judge in judges_asked(reward_funcs).items():
+        for task, judge in judges_asked(reward_funcs):
             notice_unnamed(judge, [task])
         parent_init = super().__init__
 

@@ -19,19 +19,17 @@ Outcome = list[float | None] | Exception | None
 """What a reward function returned or raised; None for a reward model, which the trainer runs itself."""
 
 
-def judges_asked(functions: Any) -> dict[str, Judge]:
-    """Who answers the rewards' questions, by task. functions: TRL's `reward_funcs`, one or several.
+def judges_asked(functions: Any) -> list[tuple[str, Judge]]:
+    """Who answers the rewards' questions: tasks with their judges, a task again for each further judge of it.
+
+    functions: TRL's `reward_funcs`, one or several.
 
     Raises:
         ValueError: the environment's settings of a judge cannot be.
     """
     rewards = functions if isinstance(functions, list) else [functions]
-    return {
-        task: judge
-        for reward in rewards
-        if isinstance(reward, Reward)
-        for task, judge in reward.judges().items()
-    }
+    every = [pair for reward in rewards if isinstance(reward, Reward) for pair in reward.judges().items()]
+    return list({(task, id(judge)): (task, judge) for task, judge in every}.values())
 
 
 class Rewarding:
