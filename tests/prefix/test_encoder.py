@@ -42,10 +42,11 @@ def test_features_end_with_the_weights_they_are_of(row_batch):
     freeze(model, ["vision_tower", "projector"])
     encoder = MediaEncoder(SharedPrefix(model).family)
     before = logps(model, rows, encoder)
+    runs = encoder.runs
     state = {name: 1.1 * weight for name, weight in model.state_dict().items() if "visual" in name}
     model.load_state_dict(state, strict=False)
     after = logps(model, rows, encoder)
-    assert encoder.runs == 2 and (after - before).abs().max() > 1e-4
+    assert encoder.runs > runs and (after - before).abs().max() > 1e-4
     assert torch.equal(after, logps(model, rows, MediaEncoder(encoder.family)))
 
 
