@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from vidalign.llm.ledger import JudgeError
 
 try:
@@ -114,12 +116,14 @@ class AnswerCache:
                 opened = sqlite3.connect(
                     self.path, timeout=_BUSY, isolation_level=None, check_same_thread=False
                 )
-                opened.execute("PRAGMA journal_mode=WAL")
+                # One process at a time: SQLite does not wait for another's change of the journal mode.
+                with FileLock(self.folder / "open.lock", timeout=_BUSY):
+                    opened.execute("PRAGMA journal_mode=WAL")
+                    opened.execute(
+                        "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL)"
+                    )
                 # Safe when a process is killed; a power cut can cost the last answers, never the file.
                 opened.execute("PRAGMA synchronous=NORMAL")
-                opened.execute(
-                    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL)"
-                )
             except (OSError, sqlite3.DatabaseError) as error:
                 raise self._unusable(error) from None
             self._opened = (os.getpid(), opened)
