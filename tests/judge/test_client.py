@@ -13,7 +13,7 @@ from aiohttp import web
 from server import all_true, completion, in_time, until
 
 from vidalign.judge import Answer, JudgeDown, JudgeError, LLMJudge, run_sync
-from vidalign.llm.sending import Sending
+from vidalign.llm.sender import RequestSender
 
 YES = Answer([True, True])
 
@@ -338,7 +338,7 @@ def test_processes_of_a_launch_share_its_limits(monkeypatch):
         one = LLMJudge("openai/judge", max_calls=10, max_dollars=2.0)
 
         async def made(one=one):
-            return Sending(one)
+            return RequestSender(one, one.ledger)
 
         budget = run_sync(made()).budget
         shares.append(budget.max_calls)

@@ -26,7 +26,7 @@ def keypoint_rows(online_rows):
 @pytest.fixture
 def judged(tmp_path, monkeypatch):
     """`judged(behave)`: a checklist reward that asks a real HTTP server, and the server."""
-    monkeypatch.setattr("vidalign.llm.sending.backoff", lambda failures: 0.001)
+    monkeypatch.setattr("vidalign.llm.sender.backoff", lambda failures: 0.001)
     servers = []
 
     def build(behave=None, **settings):
