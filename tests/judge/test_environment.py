@@ -201,7 +201,7 @@ def test_a_tasks_own_key(monkeypatch):
         ("DIALOGUE__MAX_CALLS", "VIDALIGN_JUDGE__DIALOGUE__MAX_CALLS='x' is not of the kind int"),
         ("SPEAKERS__TIMEOUT", "VIDALIGN_JUDGE__SPEAKERS__TIMEOUT is set, and VIDALIGN_JUDGE__SPEAKERS names no model"),
         ("DIALOGUE__SPEAKERS", "VIDALIGN_JUDGE__DIALOGUE: the task has two judges"),
-        ("DIALOGUE__MAX_CONCURRENCY", "VIDALIGN_JUDGE__DIALOGUE: max_concurrency=0; the least is 1"),
+        ("DIALOGUE__MAX_CONCURRENCY", "VIDALIGN_JUDGE__DIALOGUE: max_concurrency=0; the minimum is 1"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_of_a_task_is_refused_by_name(monkeypatch, name, said):

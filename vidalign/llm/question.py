@@ -65,11 +65,19 @@ class Question(Generic[T]):
         """OpenAI chat messages. `media`: content parts of each medium, which stand before the data."""
         form = "Answer with the text alone."
         if self.schema is not None:
-            form = f"Answer with one JSON object and nothing else. Its schema:\n{json.dumps(self.schema)}"
+            form = f"Answer with one JSON object and nothing else. Its schema:\n{json.dumps(_unbounded(self.schema))}"
         system = f"{self.instructions}\n\n{_DATA_RULE}\n\n{form}"
         parts = [part for own in media for part in own]
         content: Any = [*parts, {"type": "text", "text": self.text}] if parts else self.text
         return [{"role": "system", "content": system}, {"role": "user", "content": content}]
+
+
+def _unbounded(schema: Any) -> Any:
+    """A schema without the bounds of its lists, so that the instructions are the same whatever the material: servers keep what
+    they have read of them, and nothing in the material reaches them."""
+    if isinstance(schema, Mapping):
+        return {k: _unbounded(v) for k, v in schema.items() if k not in ("minItems", "maxItems")}
+    return [_unbounded(item) for item in schema] if isinstance(schema, list) else schema
 
 
 @dataclass(frozen=True)

@@ -90,17 +90,17 @@ class LLMSettings:
             raise ValueError("model is empty; name a model as litellm does, such as 'openai/gpt-4.1'")
         self._check_address()
         self._check_params()
-        for name, least in (
+        for name, minimum in (
             ("max_tokens", 1), ("max_concurrency", 1), ("max_retries", 0), ("max_reasks", 0), ("patience", 1)
         ):  # fmt: skip
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}={getattr(self, name)}; the least is {least}")
+            if getattr(self, name) < minimum:
+                raise ValueError(f"{name}={getattr(self, name)}; the minimum is {minimum}")
         for name in ("timeout", "requests_per_minute"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:  # nor NaN
                 raise ValueError(f"{name}={getattr(self, name)}; it must be above 0")
         for name in ("max_calls", "max_dollars"):
             if getattr(self, name) is not None and not getattr(self, name) >= 0:
-                raise ValueError(f"{name}={getattr(self, name)}; the least is 0")
+                raise ValueError(f"{name}={getattr(self, name)}; the minimum is 0")
         if unknown := set(self.sees or ()) - {"image", "audio", "video"}:
             raise ValueError(f"sees holds {', '.join(sorted(unknown))}; known are image, audio and video")
         if self.price is not None and not (
