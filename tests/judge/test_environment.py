@@ -10,6 +10,7 @@ import pytest
 from vidalign.judge import LexicalJudge, LLMJudge, TaskJudges, default_judge, environment, judge_from_env
 from vidalign.judge.settings import kinds_of
 from vidalign.judge.tasks import TASKS
+from vidalign.llm.forks import PerProcess
 
 
 def setting(monkeypatch, **variables):
@@ -215,7 +216,7 @@ def test_what_cannot_be_of_a_task_is_refused_by_name(monkeypatch, name, said):
 
 @pytest.fixture
 def unsaid(monkeypatch):
-    monkeypatch.setattr(environment, "_noticed", None)
+    monkeypatch.setattr(environment, "_noticed", PerProcess(list))
 
 
 def test_it_is_said_once_where_nobody_named_a_judge(unsaid, capfd, ask):

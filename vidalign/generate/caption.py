@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vidalign.generate.sample import GREEDY, Sample, Sampler, Sampling, check_samples
+from vidalign.generate.sample import GREEDY, AsyncSampler, Sample, Sampler, Sampling, check_samples
 from vidalign.llm.media import Medium
 from vidalign.rows import MediaFolder, media_of, refuse_bad
 from vidalign.stages import MissingRows, Pipeline, PipelineError, Stage, Unfinished
@@ -99,19 +100,11 @@ def caption_rows(
     # Not before all rows have been looked at: a large model takes minutes.
     model = sampler() if callable(sampler) else sampler
 
-    def answer(items: Sequence[Any], found: Sequence[Mapping[str, Any]]) -> list[Any]:
-        asked = [
-            {"videos": item["videos"], "prompt": _turn(prompt)}
-            for item in items
-            for prompt in item["prompts"]
-        ]
-        samples = iter(model.samples(asked, n, sampling))
-        return [_result([next(samples) for _ in item["prompts"]]) for item in items]
+    stage = _stage(model, n, sampling, batch)
 
     def content(item: Mapping[str, Any]) -> list[str]:
         return [Medium("video", folder.locate(video)).fingerprint() for video in item["videos"]]
 
-    stage = Stage("caption", answer, {**model.settings, "n": n, **asdict(sampling)}, batch=batch)
     if rank:
         wait()  # rank 0 has thrown away what is to be thrown away
         resume = "go-on" if restart else resume
@@ -150,6 +143,30 @@ def caption_rows(
         place.finish(lambda path: write_lines(path, written()))
         count = sum(len(item["prompts"]) for item, found in zip(items, answers, strict=True) if found)
         return Captioned(count, missing, paths.media_root)
+
+
+def _stage(model: Sampler, n: int, sampling: Sampling, batch: int) -> Stage:
+    """Captions of items: one by one where the model takes requests, else in batches."""
+    settings = {**model.settings, "n": n, **asdict(sampling)}
+
+    def rows(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [{"videos": item["videos"], "prompt": _turn(prompt)} for prompt in item["prompts"]]
+
+    if isinstance(model, AsyncSampler):
+
+        async def ask(item: Any, _: Mapping[str, Any]) -> Any:
+            result = _result(await asyncio.gather(*(model.answer(row, n, sampling) for row in rows(item))))
+            if isinstance(result, Unfinished):
+                raise result
+            return result
+
+        return Stage("caption", ask, settings, window=batch)
+
+    def answer(items: Sequence[Any], _: Sequence[Mapping[str, Any]]) -> list[Any]:
+        samples = iter(model.samples([row for item in items for row in rows(item)], n, sampling))
+        return [_result([next(samples) for _ in item["prompts"]]) for item in items]
+
+    return Stage("caption", answer, settings, batch=batch)
 
 
 def media_root_of(rows: Any) -> Path | None:

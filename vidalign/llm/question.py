@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypedDict, TypeVar
@@ -84,7 +84,7 @@ def _unbounded(schema: Any) -> Any:
 class Prompt(Question[T]):
     """A conversation that a model goes on with, as it stands: nothing is told it besides.
 
-    data: `messages`, as OpenAI has them; a content block `{"type": "medium"}` stands for the next of `media`.
+    data: `messages`, as OpenAI has them; a content block `{"type": "medium", "number": 0}` stands for one of `media`.
     """
 
     @cached_property
@@ -93,20 +93,18 @@ class Prompt(Question[T]):
         return json.dumps(self.data, ensure_ascii=False)
 
     def messages(self, media: Sequence[Sequence[Mapping[str, Any]]] = ()) -> list[dict[str, Any]]:
-        """OpenAI chat messages. `media`: content parts of each medium, in the places of their blocks."""
-        following = iter(media)
-        return [
-            {**message, "content": _filled(message["content"], following)}
-            for message in self.data["messages"]
-        ]
+        """OpenAI chat messages. `media`: content parts of each medium, which stand in the places of its blocks."""
 
+        def filled(content: Any) -> Any:
+            if isinstance(content, str):
+                return content
+            return [
+                part
+                for block in content
+                for part in (media[block["number"]] if block["type"] == "medium" else [block])
+            ]
 
-def _filled(content: Any, following: Iterator[Sequence[Mapping[str, Any]]]) -> Any:
-    if isinstance(content, str):
-        return content
-    return [
-        part for block in content for part in (next(following, ()) if block["type"] == "medium" else [block])
-    ]
+        return [{**message, "content": filled(message["content"])} for message in self.data["messages"]]
 
 
 class Text(TypedDict):

@@ -140,9 +140,10 @@ class Session:
         if question.media:
             sees = await providers.senses(settings)
             shown = tuple(media.shown(medium, sees) or "" for medium in question.media)
+        bounds = f" {settings.max_frames} of {settings.max_frame_pixels}"
         # In a thread, since a video can take seconds to read.
         seen = [
-            f"{how}:{await asyncio.to_thread(medium.fingerprint)}"
+            f"{how}{bounds * how.startswith('frames')}:{await asyncio.to_thread(medium.fingerprint)}"
             for how, medium in zip(shown, question.media, strict=False)
             if how
         ]
@@ -196,7 +197,16 @@ class Session:
         sees, as_file = await providers.senses(self.settings), await self.sender.takes_files()
 
         def build() -> list[list[dict[str, Any]]]:
-            return [media.parts(medium, sees, as_file=as_file) for medium in question.media]
+            return [
+                media.parts(
+                    medium,
+                    sees,
+                    as_file=as_file,
+                    max_frames=self.settings.max_frames,
+                    max_frame_pixels=self.settings.max_frame_pixels,
+                )
+                for medium in question.media
+            ]
 
         return await asyncio.to_thread(build)
 

@@ -39,7 +39,8 @@ class LLMSettings:
         params: further parameters of the request, as in OpenAI's API.
         structured: asks for the answer by its JSON schema; None: where the model can.
         sees: media to show it, of "image", "audio", "video"; None: what litellm says of the model, nothing with
-            `api_base`. A judge that takes images is shown frames of a video.
+            `api_base`. A model that takes images is shown frames of a video.
+        max_frames, max_frame_pixels: of a video that is shown as frames, evenly spaced.
         max_concurrency: requests under way at once, in this process.
         requests_per_minute: evenly spaced; None: no limit.
         timeout: seconds for one attempt, from the first byte sent to the last received.
@@ -67,6 +68,8 @@ class LLMSettings:
     params: Mapping[str, Any] = field(default_factory=dict)
     structured: bool | None = None
     sees: tuple[str, ...] | None = None
+    max_frames: int = 16
+    max_frame_pixels: int = 448 * 448
     max_concurrency: int = 64
     requests_per_minute: float | None = None
     timeout: float = 120.0
@@ -91,7 +94,8 @@ class LLMSettings:
         self._check_address()
         self._check_params()
         for name, minimum in (
-            ("max_tokens", 1), ("max_concurrency", 1), ("max_retries", 0), ("max_reasks", 0), ("patience", 1)
+            ("max_tokens", 1), ("max_concurrency", 1), ("max_retries", 0), ("max_reasks", 0), ("patience", 1),
+            ("max_frames", 1), ("max_frame_pixels", 1)
         ):  # fmt: skip
             if getattr(self, name) < minimum:
                 raise ValueError(f"{name}={getattr(self, name)}; the minimum is {minimum}")
