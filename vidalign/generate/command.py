@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -104,8 +102,9 @@ def run(args: argparse.Namespace) -> int:
     from vidalign.generate.sample import Sampling
     from vidalign.rows import BadRows, MediaFolder
     from vidalign.stages import MissingRows, PipelineError
+    from vidalign.stages.processes import Processes
 
-    rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    own = Processes.of_launch()
     try:
         sampling = Sampling(args.temperature, args.top_p, args.top_k, args.max_new_tokens, args.seed)
         fps = 2.0 if args.video_fps is None and args.video_num_frames is None else args.video_fps
@@ -137,9 +136,9 @@ def run(args: argparse.Namespace) -> int:
             sampling=sampling,
             folder=folder,
             batch=args.batch_size,
-            rank=rank,
-            world_size=world_size,
-            wait=_wait if world_size > 1 else lambda: None,
+            rank=own.rank,
+            world_size=own.world_size,
+            wait=own.wait,
             overwrite=args.overwrite,
             restart=args.restart,
             allow_missing=args.allow_missing,
@@ -161,10 +160,3 @@ def run(args: argparse.Namespace) -> int:
 def _say(error: BaseException, code: int) -> int:
     print("\n".join([f"vidalign: {error}", *getattr(error, "__notes__", [])]), file=sys.stderr)
     return code
-
-
-def _wait() -> None:
-    from accelerate import PartialState
-
-    # Processes end hours apart where videos are of unlike length; by default the others would give up after minutes.
-    PartialState(timeout=timedelta(days=30)).wait_for_everyone()
