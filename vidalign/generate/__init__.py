@@ -14,12 +14,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vidalign.generate.caption import Captioned, caption_rows
+    from vidalign.generate.caption import caption_rows
     from vidalign.generate.local import LocalModel
     from vidalign.generate.sample import Sample, Sampler, Sampling
 
 _MODULE_OF = {
-    "Captioned": "caption",
     "LocalModel": "local",
     "Sample": "sample",
     "Sampler": "sample",
@@ -27,7 +26,7 @@ _MODULE_OF = {
     "caption_rows": "caption",
 }
 
-__all__ = ["Captioned", "LocalModel", "Sample", "Sampler", "Sampling", "caption_rows"]
+__all__ = ["LocalModel", "Sample", "Sampler", "Sampling", "caption_rows"]
 
 
 def __getattr__(name: str) -> object:

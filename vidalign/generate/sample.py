@@ -60,6 +60,18 @@ class Sample:
     reason: str | None = None
 
 
+@dataclass(frozen=True)
+class Described:
+    """A `Sampler` of which only the settings are known, for a dry run."""
+
+    settings: Mapping[str, Any]
+
+    def samples(
+        self, rows: Sequence[Mapping[str, Any]], n: int = 1, sampling: Sampling = GREEDY
+    ) -> list[list[Sample]]:
+        raise RuntimeError("a dry run samples nothing")
+
+
 class Sampler(Protocol):
     """A model that answers rows."""
 
