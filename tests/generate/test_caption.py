@@ -13,7 +13,7 @@ import pytest
 from vidalign.cli import main
 from vidalign.generate import Sample, Sampling, caption_rows
 from vidalign.rows import BadRows, MediaFolder
-from vidalign.stages import MissingRows, PipelineError
+from vidalign.stages import MissingRows, PipelineError, Ranks, Run, Summary
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,7 +91,9 @@ def test_what_failed_is_named_and_tried_again_and_a_replaced_video_is_captioned_
 
 
 def test_missing_rows_may_be_left_out(videos, tmp_path):
-    done = caption_rows(Scripted(fails={"b.mp4"}), videos, tmp_path / "out.jsonl", allow_missing=True)
+    done = caption_rows(
+        Scripted(fails={"b.mp4"}), videos, tmp_path / "out.jsonl", run=Run(allow_missing=True)
+    )
     assert done.rows == 2 and done.missing == {1: "video: broken"}
     assert [row["videos"] for row in read(tmp_path / "out.jsonl")] == [["videos/a.mp4"], ["videos/c.mp4"]]
 
@@ -99,19 +101,18 @@ def test_missing_rows_may_be_left_out(videos, tmp_path):
 def together(videos, out, samplers, **options):
     """Each sampler in a thread of its own, as the processes of a launch."""
     barrier = threading.Barrier(len(samplers), timeout=60)
-    given = {"world_size": len(samplers), "wait": barrier.wait, **options}
     with ThreadPoolExecutor(len(samplers)) as pool:
-        runs = [
-            pool.submit(caption_rows, sampler, videos, out, rank=rank, **given)
-            for rank, sampler in enumerate(samplers)
-        ]
+        runs = []
+        for rank, sampler in enumerate(samplers):
+            run = Run(ranks=Ranks(rank, len(samplers), barrier.wait), **options)
+            runs.append(pool.submit(caption_rows, sampler, videos, out, run=run))
         return [run.result() for run in runs]
 
 
 def test_ranks_share_the_rows_and_the_first_writes(videos, tmp_path):
     out, samplers = tmp_path / "out.jsonl", [Scripted(), Scripted()]
     done, nothing = together(videos, out, samplers)
-    assert nothing is None and done.rows == 3 and len(read(out)) == 3
+    assert nothing == Summary() and done.rows == 3 and len(read(out)) == 3
     assert [len(sampler.asked) for sampler in samplers] == [2, 1]
 
 
@@ -119,7 +120,7 @@ def test_ranks_that_restart_all_begin_anew_and_none_loses_what_another_made(vide
     out = tmp_path / "out.jsonl"
     together(videos, out, [Scripted() for _ in range(3)])
     samplers = [Scripted(), Scripted()]
-    done, _ = together(videos, out, samplers, restart=True)
+    done, _ = together(videos, out, samplers, resume="restart")
     assert done.rows == 3 and sum(len(sampler.asked) for sampler in samplers) == 3
     # With another model, when the first output is gone: every rank knows that the old one was finished.
     out.unlink()

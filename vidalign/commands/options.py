@@ -95,8 +95,8 @@ class FunctionParser(ArgumentParser):
             if hint is bool:
                 del kwargs["type"], kwargs["metavar"]
                 kwargs["action"] = ActionYesNo(no_prefix="no-")
-            elif get_origin(hint) is list:
-                kwargs["default"] = list(kwargs["default"] or ())
+            elif isinstance(kwargs.get("default"), tuple):
+                kwargs["default"] = list(kwargs["default"])
         names = [_dashed(arg) if arg.startswith("--") else arg for arg in args if not arg.endswith("+")]
         action = super().add_argument(*names, **kwargs)
         # jsonargparse's `--name+` for one more of a list: here a name that is given again does that.
