@@ -10,7 +10,7 @@ import vidalign
 PACKAGE = Path(vidalign.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# cli -> trainers, data, evaluate -> rewards, report -> judge, generate -> prefix, stages -> encoding, llm -> families, text, video
+# cli -> trainers, data, evaluate -> rewards, report -> judge, generate -> commands -> prefix, stages -> encoding, llm -> families, text, video
 # -> losses, rows, provenance -> _version
 LEVELS = [
     {"_version"},
@@ -18,6 +18,7 @@ LEVELS = [
     {"families", "text", "video"},
     {"encoding", "llm"},
     {"prefix", "stages"},
+    {"commands"},
     {"judge", "generate"},
     {"rewards", "report"},
     {"trainers", "data", "evaluate"},

@@ -39,10 +39,15 @@ class Ranks:
             return cls()
 
         def wait() -> None:
+            import torch
             from accelerate import PartialState
 
+            # Told nothing, it waits for nobody where there is no GPU.
+            no_gpu = (
+                os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true" or not torch.cuda.is_available()
+            )
             # They end hours apart where rows are unlike; by default the others would give up after minutes.
-            PartialState(cpu=cpu, timeout=timedelta(days=30)).wait_for_everyone()
+            PartialState(cpu=cpu or no_gpu, timeout=timedelta(days=30)).wait_for_everyone()
 
         return cls(rank, world_size, wait)
 
