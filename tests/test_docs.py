@@ -159,9 +159,10 @@ def check_vidalign(words):
 def check_accelerate(words):
     assert words[0] == "launch"
     at = words.index("-m")
-    if words[at + 1] == "vidalign.generate":
+    command = {"vidalign.generate": "caption", "vidalign.data": "build"}.get(words[at + 1])
+    if command is not None:
         assert (ROOT / words[words.index("--config_file") + 1]).is_file()
-        check_vidalign(["caption", *words[at + 2 :]])
+        check_vidalign([command, *words[at + 2 :]])
         return
     method = words[at + 1].removeprefix("vidalign.trainers.")
     assert method in cli.METHODS

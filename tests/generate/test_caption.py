@@ -200,6 +200,60 @@ def test_the_command(saved_model, clips, tmp_path, capsys):
     assert main(["caption", str(tmp_path / "nowhere"), str(clips), str(tmp_path / "2.jsonl")]) == 2
 
 
+def test_a_dry_run_loads_no_weights_and_knows_what_is_done(saved_model, clips, tmp_path, capsys, monkeypatch):
+    model, out, config = saved_model("qwen2_5_vl"), tmp_path / "out.jsonl", tmp_path / "caption.yaml"
+    config.write_text(
+        f"model: {model}\nrows: {clips}\noutput: {out}\nprompt: [describe, listen]\nmax_new_tokens: 4\n"
+        "device: cpu\ndtype: float32\nvideo-num-frames: 4\n"
+    )
+
+    def loaded(*args, **options):
+        raise AssertionError("a large model takes minutes")
+
+    def rows_done_calls():
+        assert main(["caption", "--config", str(config), "--dry-run"]) == 0
+        [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("caption")]
+        return line.split()[1:4]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vidalign.generate.local.LocalModel.load", loaded)
+        assert rows_done_calls() == ["6", "0", "12"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["caption.yaml", "clips"]
+    assert main(["caption", "--config", str(config)]) == 0
+    assert "12 rows written" in capsys.readouterr().out
+    out.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("vidalign.generate.local.LocalModel.load", loaded)
+        assert rows_done_calls() == ["6", "6", "0"]
+        assert main(["caption", "--config", str(config), "--resume", "refuse"]) == 2
+        assert "results of an earlier run" in capsys.readouterr().err
+        (clips / "0.mp4").write_bytes((clips / "1.mp4").read_bytes())
+        # Two clips are one now.
+        assert rows_done_calls() == ["5", "5", "0"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--max-new-token", "4"],
+            "unrecognized arguments: --max-new-token 4; did you mean --max-new-tokens?",
+        ),
+        (["--n", "x"], "--n: 'x' is not a whole number"),
+        (["--top-p", "0"], "top_p=0.0"),
+        (["--window", "3"], "unrecognized arguments: --window 3"),
+        (["--config", "no.yaml"], "no.yaml: it cannot be read"),
+    ],
+)
+def test_what_cannot_be_is_one_message(videos, tmp_path, capsys, words, said):
+    try:
+        code = main(["caption", str(tmp_path / "model"), str(videos), str(tmp_path / "out.jsonl"), *words])
+    except SystemExit as stop:
+        code = stop.code
+    err = capsys.readouterr().err
+    assert code == 2 and said in err and len(err.splitlines()) == 1
+
+
 def test_two_processes_write_what_one_does(saved_model, clips, tmp_path):
     given = [
         saved_model("qwen2_5_vl"),

@@ -87,18 +87,18 @@ class FunctionParser(ArgumentParser):
 
     def add_argument(self, *args: Any, **kwargs: Any) -> Any:
         parser = getattr(self, "parser", self)  # jsonargparse gives this method to its groups as well
-        name = args[0].lstrip("-").replace("-", "_")
-        if name in parser._hints:
-            kwargs.pop("action", None)
-            kwargs["type"] = parser._types[name] = hint = _of_text(parser._hints[name])
-            kwargs["metavar"] = name.upper()
-            if hint is bool:
-                del kwargs["type"], kwargs["metavar"]
-                kwargs["action"] = ActionYesNo(no_prefix="no-")
-            elif isinstance(kwargs.get("default"), tuple):
-                kwargs["default"] = list(kwargs["default"])
-        names = [_dashed(arg) if arg.startswith("--") else arg for arg in args if not arg.endswith("+")]
-        action = super().add_argument(*names, **kwargs)
+        name = args[0].lstrip("-")
+        if name not in parser._hints:
+            return super().add_argument(*args, **kwargs)
+        kwargs.pop("action", None)
+        kwargs["type"] = parser._types[name] = hint = _of_text(parser._hints[name])
+        kwargs["metavar"] = name.upper()
+        if hint is bool:
+            del kwargs["type"], kwargs["metavar"]
+            kwargs["action"] = ActionYesNo(no_prefix="no-")
+        elif isinstance(kwargs.get("default"), tuple):
+            kwargs["default"] = list(kwargs["default"])
+        action = super().add_argument(_dashed(args[0]) if args[0] != name else name, **kwargs)
         # jsonargparse's `--name+` for one more of a list: here a name that is given again does that.
         action.option_strings = [name for name in action.option_strings if not name.endswith("+")]
         return action
@@ -181,6 +181,10 @@ class FunctionParser(ArgumentParser):
 
     def values_of(self, given: dict[str, Any]) -> dict[str, Any]:
         """The values of a file, by key -> by the names of the parser's values."""
+        for name, value in given.items():
+            # jsonargparse's message does not say which.
+            if self._types[name] is bool and not isinstance(value, bool):
+                self.error(f"{name}: {value!r} is not {_kind(bool)}")
         lists = self._lists()
         return {
             name: [value] if name in lists and isinstance(value, str) else value

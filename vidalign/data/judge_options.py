@@ -152,11 +152,10 @@ def judge_of(layers: Sequence[Layer], tasks: Sequence[str]) -> Judge:
 
     try:
         settings: Settings = dict(settings_from_env())
-        for given, _ in layers:
-            settings = above(given, settings)
         for given, call in layers:
+            settings = above(given, settings)
             for own in filter(None, given):
-                if MODEL not in settings.get(own, {}):
+                if MODEL not in settings[own]:
                     of = ",".join(own)
                     raise ValueError(
                         f"{call(next(iter(given[own])))} {of}=...: give the tasks' judge as well, --judge {of}=MODEL"
