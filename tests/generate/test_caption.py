@@ -223,13 +223,16 @@ def test_a_dry_run_loads_no_weights_and_knows_what_is_done(saved_model, clips, t
     assert "12 rows written" in capsys.readouterr().out
     out.unlink()
     with monkeypatch.context() as patch:
+        # Nor is it loaded where there is nothing to do, or it is refused.
         patch.setattr("vidalign.generate.local.LocalModel.load", loaded)
         assert rows_done_calls() == ["6", "6", "0"]
         assert main(["caption", "--config", str(config), "--resume", "refuse"]) == 2
         assert "results of an earlier run" in capsys.readouterr().err
+        assert main(["caption", "--config", str(config)]) == 0
+        assert len(read(out)) == 12
+        out.unlink()
         (clips / "0.mp4").write_bytes((clips / "1.mp4").read_bytes())
-        # Two clips are one now.
-        assert rows_done_calls() == ["5", "5", "0"]
+        assert rows_done_calls() == ["6", "5", "2"]  # another video under this name
 
 
 @pytest.mark.parametrize(

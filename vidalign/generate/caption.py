@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vidalign.generate.sample import GREEDY, Described, Sample, Sampler, Sampling, check_samples
+from vidalign.generate.sample import GREEDY, LazySampler, Sample, Sampler, Sampling, check_samples
 from vidalign.llm.media import Medium
 from vidalign.rows import MediaFolder, media_of, refuse_bad
 from vidalign.stages import Cost, PipelineError, Run, Running, Stage, Summary, Unfinished
@@ -202,12 +202,8 @@ def caption(
         folder=folder,
         sampling=videos,
     )
-
-    def describe() -> Described:
-        return Described(settings_of(model, version_of(model), videos))
-
     return caption_rows(
-        describe if run is not None and run.dry_run else load,
+        lambda: LazySampler(settings_of(model, version_of(model), videos), load),
         rows,
         output,
         prompts=prompt,

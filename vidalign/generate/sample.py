@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -60,18 +60,6 @@ class Sample:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class Described:
-    """A `Sampler` of which only the settings are known, for a dry run."""
-
-    settings: Mapping[str, Any]
-
-    def samples(
-        self, rows: Sequence[Mapping[str, Any]], n: int = 1, sampling: Sampling = GREEDY
-    ) -> list[list[Sample]]:
-        raise RuntimeError("a dry run samples nothing")
-
-
 class Sampler(Protocol):
     """A model that answers rows."""
 
@@ -84,3 +72,24 @@ class Sampler(Protocol):
     ) -> list[list[Sample]]:
         """`n` responses to each row (`prompt`, `videos` and so on, as `vidalign.rows` has them), in the rows' order. A row that
         cannot be answered has `n` samples with a reason."""
+
+
+@dataclass
+class LazySampler:
+    """A `Sampler` that is loaded when it is first asked, since a large model takes minutes: a run that is refused, is a dry one
+    or has nothing left to do goes without.
+
+    settings: as the loaded one has them. load: returns it.
+    """
+
+    settings: Mapping[str, Any]
+    load: Callable[[], Sampler]
+    _loaded: Sampler | None = None
+
+    def samples(
+        self, rows: Sequence[Mapping[str, Any]], n: int = 1, sampling: Sampling = GREEDY
+    ) -> list[list[Sample]]:
+        """See `Sampler`. Raises whatever loading raises."""
+        if self._loaded is None:
+            self._loaded = self.load()
+        return self._loaded.samples(rows, n, sampling)

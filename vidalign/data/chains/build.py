@@ -179,4 +179,4 @@ def _no_chain(name: str, built: BuiltChains, least: int) -> str:
     hint = ""
     if set(reasons) == {"no_type"}:
         hint = " Their words name no type of error: captions in other languages than English need --method unconditioned."
-    return f"{name}: no row has a chain of {least} captions ({told}), so nothing was written.{hint} Other options need --restart"
+    return f"{name}: no row has a chain of {least} captions ({told}), so nothing was written.{hint} Other options need --resume restart"
