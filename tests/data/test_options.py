@@ -108,9 +108,9 @@ def test_what_is_printed_builds_the_same(cli, judge, read_rows):
     assert (code, err) == (0, "") and not judge.asked and not (cli.folder / "1.jsonl").exists()
     printed = yaml.safe_load(out)
     assert printed["judge"] == {
-        "model": "judge", "api_base": judge.server.url, "max_tokens": "99", "price": "1,2", "cache_dir": ""
+        "model": "judge", "api_base": judge.server.url, "max_tokens": 99, "price": "1,2", "cache_dir": ""
     }  # fmt: skip
-    assert printed["judges"] == {"dialogue": {"model": "other", "max_dollars": "5"}}
+    assert printed["judges"] == {"dialogue": {"model": "other", "max_dollars": 5.0}}
     (cli.folder / "printed.yaml").write_text(out, "utf-8")
     assert cli("--config", "printed.yaml", "--print-config")[1] == out
     assert cli("--config", "printed.yaml")[0] == 0

@@ -120,9 +120,10 @@ class FunctionParser(ArgumentParser):
         if parsed.print_config:
             print(self.as_yaml(parsed), end="")
             self.exit(0)
-        missing = [str(a.metavar if not a.option_strings else f"--{_dashed(a.dest)}") for a in self.required]
         missing = [
-            shown for shown, a in zip(missing, self.required, strict=True) if parsed.get(a.dest) is None
+            f"--{_dashed(action.dest)}" if action.option_strings else str(action.metavar)
+            for action in self.required
+            if parsed.get(action.dest) is None
         ]
         if missing:
             self.error(f"the following arguments are required: {', '.join(missing)}")
@@ -235,7 +236,7 @@ class FunctionParser(ArgumentParser):
 
 
 class _Help(DefaultHelpFormatter):
-    """Without types, which the names of values tell, and without defaults that say nothing."""
+    """Without types, and without defaults that say nothing."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
         shown = action.default

@@ -184,7 +184,7 @@ def option_of(setting: str) -> str:
     return next((option.name for option in OPTIONS if option.setting == setting), setting)
 
 
-def _assigned(option: Option, text: str) -> tuple[Tasks, str]:
+def _assigned(option: Option, text: str) -> tuple[Tasks, Any]:
     """Reads VALUE or TASK,...=VALUE."""
     names, sign, rest = text.partition("=")
     # No model's name has an equals sign behind words alone: that is a task mistyped.
@@ -195,10 +195,9 @@ def _assigned(option: Option, text: str) -> tuple[Tasks, str]:
     except ValueError as error:
         raise ValueError(f"argument {option.name}: {error}") from None
     try:
-        option.kind(value)
+        return tasks, option.kind(value)
     except ValueError:
         raise ValueError(f"argument {option.name}: invalid {option.kind.__name__} value: {text!r}") from None
-    return tasks, value
 
 
 def _toyworld() -> Judge:

@@ -23,9 +23,10 @@ MARK = "<!-- vidalign build -->"
 class DatasetFolder(Output):
     """`FOLDER/train.jsonl`, `FOLDER/README.md` and `FOLDER/stages`.
 
-        with Running(DatasetFolder("chains"), [Stage("grow", grow)], captions) as running:
-            outcome = running.pipeline.run()
-            running.finish(partial(write_with_card, lambda path: write(path, running.pipeline), card))
+        folder = DatasetFolder("chains")
+        with Running(folder, [Stage("grow", grow)], captions) as running:
+            running.work("captions", "no chain")
+            running.finish(folder.write_with_card(lambda path: write(path, running.pipeline), card))
 
     `datasets.load_dataset(FOLDER)` and `dataset_name: FOLDER` in a recipe read it.
 
