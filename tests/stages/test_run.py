@@ -3,10 +3,20 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
-from vidalign.stages import MissingRows, PipelineError, Ranks, Run, Running, Stage, Summary, Unfinished
+from vidalign.stages import (
+    MissingRows,
+    PipelineError,
+    Processes,
+    Run,
+    Running,
+    Stage,
+    Summary,
+    Unfinished,
+)
 from vidalign.stages.output import Output
 from vidalign.stages.run import report
 
@@ -37,13 +47,22 @@ def run_to(path, items, work, settings=None, **how):
         return missing
 
 
+@dataclass(frozen=True)
+class Threads(Processes):
+    barrier: threading.Barrier | None = None
+
+    def wait(self):
+        if self.barrier is not None:
+            self.barrier.wait()
+
+
 def together(path, items, works, **how):
     """Each work in a thread of its own, as the processes of a launch."""
     barrier = threading.Barrier(len(works), timeout=60)
 
     def one(rank):
         try:
-            return run_to(path, items, works[rank], ranks=Ranks(rank, len(works), barrier.wait), **how)
+            return run_to(path, items, works[rank], processes=Threads(rank, len(works), barrier), **how)
         except BaseException:
             barrier.abort()  # as a launcher ends the others
             raise

@@ -24,7 +24,7 @@ class BuildParser(FunctionParser):
 
     def __init__(self, build: Build, prog: str) -> None:
         self._tasks, self._of_files = build.tasks, judge_options.Settings()
-        skip = ("judge", "run", "progress", "ranks")
+        skip = ("judge", "run", "progress", "processes")
         super().__init__(build.load(), prog, settings=[Run], skip=skip, epilog=_EPILOG)
 
     def add_further(self) -> None:

@@ -34,22 +34,23 @@ def run(args: argparse.Namespace) -> int:
     """The exit code, see `vidalign.commands.ending.Ending`."""
     from vidalign.commands.ending import Ending
     from vidalign.data.judged import accounts
-    from vidalign.stages.run import Ranks, Run, report
+    from vidalign.stages.processes import Processes
+    from vidalign.stages.run import Run, report
 
     parser, parsed, judge = args.parser, args.parsed, None
-    ranks = Ranks.of_launch(cpu=True)
+    processes = Processes.of_launch()
     with Ending() as ending:
         judge = parser.judge(parsed)
-        if not ranks.rank:
+        if not processes.rank:
             print(f"judge: {judge!r}", flush=True)
-        run = parser.setting(Run, parsed, progress=True, ranks=ranks)
+        run = parser.setting(Run, parsed, progress=True, processes=processes)
         built = parser.function(**parser.arguments(parsed), judge=judge, run=run)
-        if not ranks.rank:
+        if not processes.rank:
             report(built, parsed.output)
-        if built.estimate is not None and not ranks.rank:
+        if built.estimate is not None and not processes.rank:
             print(_GUESSED)
     if judge is not None and judge.ledger.asked:
-        named = f"process {ranks.rank}: " if ranks.world_size > 1 else ""
+        named = f"process {processes.rank}: " if processes.world_size > 1 else ""
         print("\n".join(f"{named}{line}" for line in accounts(judge)), flush=True)
     return ending.code
 

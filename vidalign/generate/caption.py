@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -9,7 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vidalign.generate.sample import GREEDY, LazySampler, Sample, Sampler, Sampling, check_samples
+from vidalign.generate.sample import (
+    GREEDY,
+    AsyncSampler,
+    LazySampler,
+    Sample,
+    Sampler,
+    Sampling,
+    check_samples,
+)
 from vidalign.llm.media import Medium
 from vidalign.rows import MediaFolder, media_of, refuse_bad
 from vidalign.stages import Cost, PipelineError, Run, Running, Stage, Summary, Unfinished
@@ -75,23 +84,10 @@ def caption_rows(
     # Not before all rows have been looked at: a large model takes minutes.
     model = sampler() if callable(sampler) else sampler
 
-    def answer(items: Sequence[Any], found: Sequence[Mapping[str, Any]]) -> list[Any]:
-        asked = [
-            {"videos": item["videos"], "prompt": _turn(prompt)}
-            for item in items
-            for prompt in item["prompts"]
-        ]
-        samples = iter(model.samples(asked, n, sampling))
-        return [_result([next(samples) for _ in item["prompts"]]) for item in items]
-
     def content(item: Mapping[str, Any]) -> list[str]:
         return [Medium("video", folder.locate(video)).fingerprint() for video in item["videos"]]
 
-    def cost(item: Mapping[str, Any], found: Mapping[str, Any]) -> Cost:
-        return Cost(n * len(item["prompts"]), None, None, 0.0, None)
-
-    settings = {**model.settings, "n": n, **asdict(sampling)}
-    stage = Stage("caption", answer, settings, batch=batch, cost=cost)
+    stage = _stage(model, n, sampling, batch)
     running = Running(place, [stage], items, content=content, run=run)
     if run.dry_run:
         return Summary(estimate=running.estimate())
@@ -113,6 +109,34 @@ def caption_rows(
         running.finish(lambda path: write_lines(path, written()))
         count = sum(len(item["prompts"]) for item, found in zip(items, answers, strict=True) if found)
         return Summary(count, missing, paths.media_root)
+
+
+def _stage(model: Sampler, n: int, sampling: Sampling, batch: int) -> Stage:
+    """Captions of items: one by one where the model takes requests, else in batches."""
+    settings = {**model.settings, "n": n, **asdict(sampling)}
+
+    def rows(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [{"videos": item["videos"], "prompt": _turn(prompt)} for prompt in item["prompts"]]
+
+    def cost(item: Mapping[str, Any], _: Mapping[str, Any]) -> Cost:
+        dollars = None if isinstance(model, AsyncSampler) else 0.0
+        return Cost(n * len(item["prompts"]), None, None, dollars, None)
+
+    if isinstance(model, AsyncSampler):
+
+        async def ask(item: Any, _: Mapping[str, Any]) -> Any:
+            result = _result(await asyncio.gather(*(model.answer(row, n, sampling) for row in rows(item))))
+            if isinstance(result, Unfinished):
+                raise result
+            return result
+
+        return Stage("caption", ask, settings, window=batch, cost=cost)
+
+    def answer(items: Sequence[Any], _: Sequence[Mapping[str, Any]]) -> list[Any]:
+        samples = iter(model.samples([row for item in items for row in rows(item)], n, sampling))
+        return [_result([next(samples) for _ in item["prompts"]]) for item in items]
+
+    return Stage("caption", answer, settings, batch=batch, cost=cost)
 
 
 def caption(

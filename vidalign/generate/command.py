@@ -26,19 +26,20 @@ def parser(prog: str) -> FunctionParser:
     from vidalign.generate.caption import caption
     from vidalign.stages.run import Run
 
-    skip = ("run", "window", "progress", "ranks")
+    skip = ("run", "window", "progress", "processes")
     return FunctionParser(caption, prog, settings=[Run], skip=skip, epilog=_EPILOG)
 
 
 def run(args: argparse.Namespace) -> int:
     """The exit code, see `vidalign.commands.ending.Ending`."""
     from vidalign.commands.ending import Ending
-    from vidalign.stages.run import Ranks, Run, report
+    from vidalign.stages.processes import Processes
+    from vidalign.stages.run import Run, report
 
-    ranks = Ranks.of_launch()
+    processes = Processes.of_launch()
     with Ending(ValueError) as ending:
-        how = args.parser.setting(Run, args.parsed, progress=True, ranks=ranks)
+        how = args.parser.setting(Run, args.parsed, progress=True, processes=processes)
         done = args.parser.function(**args.parser.arguments(args.parsed), run=how)
-        if not ranks.rank:
+        if not processes.rank:
             report(done, args.parsed.output)
     return ending.code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,14 @@ class Sampler(Protocol):
     ) -> list[list[Sample]]:
         """`n` responses to each row (`prompt`, `videos` and so on, as `vidalign.rows` has them), in the rows' order. A row that
         cannot be answered has `n` samples with a reason."""
+
+
+@runtime_checkable
+class AsyncSampler(Sampler, Protocol):
+    """A `Sampler` that answers rows side by side, each when it is done."""
+
+    async def answer(self, row: Mapping[str, Any], n: int = 1, sampling: Sampling = GREEDY) -> list[Sample]:
+        """`n` responses to one row, in any event loop."""
 
 
 @dataclass

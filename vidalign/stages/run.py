@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,40 +14,11 @@ from vidalign.stages.estimate import Estimate
 from vidalign.stages.journal import Resume
 from vidalign.stages.output import Output
 from vidalign.stages.pipeline import Pipeline
+from vidalign.stages.processes import Processes
 from vidalign.stages.stage import Stage
 
 _NAMED = 5  # rows in a message
 _SHOWN = 20  # rows of one reason
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """The processes that share a run. rank: of this one; 0 writes the output. world_size: of all. wait: returns when all have
-    called it."""
-
-    rank: int = 0
-    world_size: int = 1
-    wait: Callable[[], None] = lambda: None
-
-    @classmethod
-    def of_launch(cls, *, cpu: bool = False) -> Ranks:
-        """Those of `accelerate launch` or torchrun; alone without them. cpu: they wait for each other without a GPU."""
-        rank, world_size = int(os.environ.get("RANK") or 0), int(os.environ.get("WORLD_SIZE") or 1)
-        if world_size == 1:
-            return cls()
-
-        def wait() -> None:
-            import torch
-            from accelerate import PartialState
-
-            # Told nothing, it waits for nobody where there is no GPU.
-            no_gpu = (
-                os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true" or not torch.cuda.is_available()
-            )
-            # They end hours apart where rows are unlike; by default the others would give up after minutes.
-            PartialState(cpu=cpu or no_gpu, timeout=timedelta(days=30)).wait_for_everyone()
-
-        return cls(rank, world_size, wait)
 
 
 @dataclass(frozen=True)
@@ -64,7 +33,7 @@ class Run:
         allow_missing: leave out the rows that get no usable answer.
         window: rows under way at once; default twice the judge's concurrency.
         progress: show a bar on stderr.
-        ranks: the processes that share it.
+        processes: that share it.
     """
 
     resume: Resume = "same"
@@ -72,7 +41,7 @@ class Run:
     allow_missing: bool = False
     window: int | None = None
     progress: bool = False
-    ranks: Ranks = field(default_factory=Ranks)
+    processes: Processes = field(default_factory=Processes)
 
 
 @dataclass(frozen=True)
@@ -144,20 +113,16 @@ class Running:
         run: Run | None = None,
     ) -> None:
         self.output, self._run = output, run or Run()
-        self._stages, self._items, self._content = stages, items, content
-        self.pipeline = self._pipeline()
-
-    def _pipeline(self) -> Pipeline:
-        ranks, resume = self._run.ranks, self.output.resume
-        if ranks.rank and resume in ("restart", "refuse"):
+        processes, resume = self._run.processes, output.resume
+        if processes.rank and resume in ("restart", "refuse"):
             resume = "go-on"  # the first has done so for all, and may have begun since
-        return Pipeline(
-            self.output.stages,
-            self._stages,
-            self._items,
-            content=self._content,
-            rank=ranks.rank,
-            world_size=ranks.world_size,
+        self.pipeline = Pipeline(
+            output.stages,
+            stages,
+            items,
+            content=content,
+            rank=processes.rank,
+            world_size=processes.world_size,
             resume=resume,
         )
 
@@ -166,19 +131,19 @@ class Running:
         return self.pipeline.dry_run()
 
     def __enter__(self) -> Running:
-        ranks = self._run.ranks
-        ranks.wait()  # all have seen whether there is a finished output
+        processes = self._run.processes
+        processes.wait()  # all have seen whether there is a finished output
         self.output.open()
         try:
-            if ranks.rank:
-                ranks.wait()  # the first has thrown away what is to be thrown away
+            if processes.rank:
+                processes.wait()  # the first has thrown away what is to be thrown away
             self.pipeline.__enter__()
         except BaseException:
             self.output.close()
             raise
-        if not ranks.rank:
+        if not processes.rank:
             self.output.begin()
-            ranks.wait()
+            processes.wait()
         return self
 
     def __exit__(
@@ -203,14 +168,14 @@ class Running:
         Raises:
             MissingRows: there are such items (with `allow_missing`: nothing else).
         """
-        run, ranks = self._run, self._run.ranks
-        outcome = self.pipeline.run(progress=run.progress and not ranks.rank, status=status)
+        run, processes = self._run, self._run.processes
+        outcome = self.pipeline.run(progress=run.progress and not processes.rank, status=status)
         missing = {index: reason for index, (_, reason) in outcome.missing.items()}
-        if ranks.world_size > 1:
-            for index, reason in missing.items() if ranks.rank else ():
+        if processes.world_size > 1:
+            for index, reason in missing.items() if processes.rank else ():
                 print(f"row {index}: {reason}", file=sys.stderr)  # the first does not learn it
-            ranks.wait()
-            if ranks.rank:
+            processes.wait()
+            if processes.rank:
                 return None
             self.pipeline.reload()
             unknown = "the process that had it said why"
