@@ -16,13 +16,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vidalign.generate.caption import Captioned, caption_rows
+    from vidalign.generate.caption import caption_rows
     from vidalign.generate.local import LocalModel
     from vidalign.generate.sample import Sample, Sampler, Sampling
     from vidalign.generate.served import ServedModel
 
 _MODULE_OF = {
-    "Captioned": "caption",
     "LocalModel": "local",
     "Sample": "sample",
     "Sampler": "sample",
@@ -31,7 +30,7 @@ _MODULE_OF = {
     "caption_rows": "caption",
 }
 
-__all__ = ["Captioned", "LocalModel", "Sample", "Sampler", "Sampling", "ServedModel", "caption_rows"]
+__all__ = ["LocalModel", "Sample", "Sampler", "Sampling", "ServedModel", "caption_rows"]
 
 
 def __getattr__(name: str) -> object:

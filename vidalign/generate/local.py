@@ -95,13 +95,12 @@ class LocalModel:
             device = f"cuda:{number}" if torch.cuda.is_available() else "cpu"
         processor = AutoProcessor.from_pretrained(path, revision=revision)
         take_over_chunks(processor, unwrap(model).config)
-        return cls(model.to(device).eval(), processor, name=path, version=_version(path, model), **options)
+        version = version_of(path, revision)
+        return cls(model.to(device).eval(), processor, name=path, version=version, **options)
 
     @property
     def settings(self) -> dict[str, Any]:
-        sampling = self._encoder.sampling
-        named = {"model": self.name, "version": self.version}
-        return {**named, **{f"video_{name}": value for name, value in vars(sampling).items()}}
+        return settings_of(self.name, self.version, self._encoder.sampling)
 
     def samples(
         self, rows: Sequence[Mapping[str, Any]], n: int = 1, sampling: Sampling = GREEDY
@@ -216,10 +215,25 @@ def _seed(seed: int, prompts: Sequence[EncodedPrompt]) -> int:
     return int.from_bytes(digest.digest()[:7], "big")
 
 
-def _version(path: str, model: Any) -> str:
-    """Changes with the checkpoint: of a folder, its files' names, sizes and times; on the Hub, the commit."""
+def settings_of(name: str, version: str, sampling: VideoSampling) -> dict[str, Any]:
+    """Those of a model that is loaded as `version_of` had it."""
+    return {
+        "model": name,
+        "version": version,
+        **{f"video_{name}": value for name, value in vars(sampling).items()},
+    }
+
+
+def version_of(path: str, revision: str | None = None) -> str:
+    """Changes with the checkpoint: of a folder, its files' names, sizes and times; on the Hub, the commit. Loads no weights.
+
+    Raises:
+        OSError: there is no such model.
+    """
     if not os.path.isdir(path):
-        return getattr(unwrap(model).config, "_commit_hash", None) or ""
+        from transformers import AutoConfig
+
+        return AutoConfig.from_pretrained(path, revision=revision)._commit_hash or ""
     digest = hashlib.sha256()
     for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
         if entry.is_file() and entry.name.endswith(_CHECKPOINT):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -80,3 +80,24 @@ class AsyncSampler(Sampler, Protocol):
 
     async def answer(self, row: Mapping[str, Any], n: int = 1, sampling: Sampling = GREEDY) -> list[Sample]:
         """`n` responses to one row, in any event loop."""
+
+
+@dataclass
+class LazySampler:
+    """A `Sampler` that is loaded when it is first asked, since a large model takes minutes: a run that is refused, is a dry one
+    or has nothing left to do goes without.
+
+    settings: as the loaded one has them. load: returns it.
+    """
+
+    settings: Mapping[str, Any]
+    load: Callable[[], Sampler]
+    _loaded: Sampler | None = None
+
+    def samples(
+        self, rows: Sequence[Mapping[str, Any]], n: int = 1, sampling: Sampling = GREEDY
+    ) -> list[list[Sample]]:
+        """See `Sampler`. Raises whatever loading raises."""
+        if self._loaded is None:
+            self._loaded = self.load()
+        return self._loaded.samples(rows, n, sampling)
