@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "judge"))
 from server import JudgeServer, completion
 
 from vidalign.generate import Sample, Sampling, ServedModel, caption_rows
+from vidalign.generate.sample import REVIEW
 from vidalign.judge import BudgetExceeded, JudgeError, LLMJudge
 from vidalign.rows import MediaFolder
 from vidalign.stages import MissingRows
@@ -194,3 +195,19 @@ def test_captions_of_a_folder_go_on_after_a_stop(serve, served, clips, tmp_path)
         ([f"{name}.mp4"], prompt) for name in "ab" for prompt in ("Describe.", "Count.")
     ]
     assert [r["caption"] for r in rows].count("One.") == 1 and {r["finish"] for r in rows} == {"stop"}
+
+
+def test_a_retrospection_shows_the_model_its_own_answer(serve, served, clips):
+    server = serve(lambda number, body: f"answer of {len(body['messages'])} messages, draw {body['seed']}")
+    samples = served(server).samples([row("a")], 2, Sampling(temperature=1.0, retrospection=True))[0]
+    assert [sample.text[:20] for sample in samples] == ["answer of 3 messages"] * 2
+    assert [sample.draft[:20] for sample in samples] == ["answer of 1 messages"] * 2
+    for request in server.requests[2:]:
+        question, answer, review = request.body["messages"]
+        assert question["content"][0]["type"] == "video_url" and answer["role"] == "assistant"
+        assert answer["content"].endswith(f"draw {request.body['seed']}") and review["content"] == REVIEW
+
+
+def test_a_server_gives_no_contrast(serve, served, clips):
+    with pytest.raises(ValueError, match=r"contrast=0\.5 takes the logits"):
+        served(serve()).samples([row("a")], 1, Sampling(contrast=0.5))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from vidalign.generate.sample import GREEDY, Sample, Sampling, check_samples
+from vidalign.generate.sample import GREEDY, Sample, Sampling, check_samples, review_of
 from vidalign.llm.background import run_sync
 from vidalign.llm.client import LLMJudge
 from vidalign.llm.media import Medium, shown
@@ -59,6 +60,11 @@ class ServedModel:
     async def answer(self, row: Mapping[str, Any], n: int = 1, sampling: Sampling = GREEDY) -> list[Sample]:
         """`n` responses to one row, in any event loop; otherwise as `samples`."""
         check_samples(n, sampling)
+        if sampling.contrast:
+            raise ValueError(
+                f"contrast={sampling.contrast} takes the logits of the model, which no server gives; leave it out, or take a model "
+                "on this machine"
+            )
         try:
             media, prompt = self._media(row), row["prompt"]
         except (ValueError, OSError) as error:
@@ -75,7 +81,27 @@ class ServedModel:
         except ValueError as error:
             return [Sample(None, reason=f"prompt: {error}")] * n
         asked = [_prompt(messages, media, sampling, number) for number in range(n)]
-        return [_sample(answer) for answer in await self.model.ask_all(asked)]
+        found = [_sample(answer) for answer in await self.model.ask_all(asked)]
+        return await self._reviewed(messages, media, sampling, found) if sampling.retrospection else found
+
+    async def _reviewed(
+        self,
+        messages: list[dict[str, Any]],
+        media: Sequence[Medium],
+        sampling: Sampling,
+        drafts: list[Sample],
+    ) -> list[Sample]:
+        """The second pass of a retrospection: one response to each draft."""
+        asked = {
+            number: _prompt(review_of(messages, draft.text), media, sampling, number)
+            for number, draft in enumerate(drafts)
+            if draft.text is not None
+        }
+        answers = await self.model.ask_all(list(asked.values()))
+        found = list(drafts)
+        for number, answer in zip(asked, answers, strict=True):
+            found[number] = replace(_sample(answer), draft=drafts[number].text)
+        return found
 
     def _media(self, row: Mapping[str, Any]) -> list[Medium]:
         """In the order of their blocks if those of a kind stand together; see `_messages`."""
