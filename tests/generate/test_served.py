@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "judge"))
 
 from server import JudgeServer, completion
 
+from vidalign.cli import main
 from vidalign.generate import Sample, Sampling, ServedModel, caption_rows
 from vidalign.generate.sample import REVIEW
 from vidalign.judge import BudgetExceeded, JudgeError, LLMJudge
@@ -211,3 +212,30 @@ def test_a_retrospection_shows_the_model_its_own_answer(serve, served, clips):
 def test_a_server_gives_no_contrast(serve, served, clips):
     with pytest.raises(ValueError, match=r"contrast=0\.5 takes the logits"):
         served(serve()).samples([row("a")], 1, Sampling(contrast=0.5))
+
+
+def test_the_command_asks_a_server(serve, clips, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    server, out = serve(), tmp_path / "out.jsonl"
+    command = ["caption", "captioner", str(clips), str(out), "--server", server.url]
+    assert main([*command, "--sees", "video", "--prompt", "Describe.", "--dry-run"]) == 0
+    assert not server.requests and not out.exists()
+    assert main([*command, "--sees", "video", "--prompt", "Describe.", "--retrospection"]) == 0
+    assert len(server.requests) == 4 and [row["caption"] for row in map(json.loads, out.open())]
+    assert main([*command, "--prompt", "Describe.", "--resume", "restart"]) == 2
+    assert "say in `sees` which media" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--server", "http://localhost:1/v1", "--logps", "--video-fps", "2"], "video_fps, logps: of a model on this machine"),
+        (["--max-calls", "3"], "max_calls: of a model on a server; give server as well"),
+        (["--server", "localhost:8000"], "api_base must be a URL such as http://localhost:8000/v1"),
+        (["--server", "http://localhost:1/v1", "--sees", "video", "--contrast", "0.5"], "takes the logits of the model"),
+        (["--contrast", "-1"], "contrast=-1.0: give 0"),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_go_together(clips, tmp_path, options, said, capsys):
+    assert main(["caption", "captioner", str(clips), str(tmp_path / "out.jsonl"), *options]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "out.jsonl").exists()

@@ -151,6 +151,8 @@ def caption(
     top_k: int = 0,
     max_new_tokens: int = 2048,
     seed: int = 0,
+    contrast: float = 0.0,
+    retrospection: bool = False,
     batch_size: int = 8,
     video_fps: float | None = None,
     video_num_frames: int | None = None,
@@ -164,13 +166,18 @@ def caption(
     media_allow: Iterable[str] = (),
     dtype: str = "auto",
     device: str | None = None,
+    server: str | None = None,
+    sees: Sequence[str] = (),
+    api_key_env: str | None = None,
+    max_calls: int | None = None,
+    max_dollars: float | None = None,
     overwrite: bool = False,
     run: Run | None = None,
 ) -> Summary:
     """A model's captions of videos, or its answers to several prompts.
 
     Args:
-        model: a folder, or a name on the Hub; an adapter brings its base.
+        model: a folder, or a name on the Hub; an adapter brings its base. With server its name there.
         rows: a .jsonl or .parquet file with videos, or a folder of videos.
         output: the .jsonl file to write.
         prompt: put to every video. There may be several, and the video is read once for all; default each row's `prompt`, or
@@ -181,7 +188,9 @@ def caption(
         top_k: of the tokens sampled from; 0 is all.
         max_new_tokens: of a caption; a longer one is cut.
         seed: of the samples.
-        batch_size: videos at a time.
+        contrast: of the whole video with a third of its frames (SynPO; 0.5 in its code); 0 is none.
+        retrospection: each caption is put before the model again, which gives it anew (SynPO).
+        batch_size: videos at a time; on a server, requests under way at once.
         video_fps: frames a second; default 2 without video_num_frames.
         video_num_frames: frames of a video.
         video_max_frames: most frames of a video.
@@ -194,6 +203,12 @@ def caption(
         media_allow: a further folder that paths may lead into; there may be several.
         dtype: e.g. bfloat16; auto is the checkpoint's.
         device: e.g. cuda or cpu; default the first GPU, or the CPU.
+        server: URL of an OpenAI-compatible server that has the model, up to and with /v1, or litellm for a provider that litellm
+            knows. Videos are sent as files, or as video_max_frames frames (16) of at most video_max_pixels.
+        sees: media that a model on a server takes, of video, image, audio; there may be several. Default what litellm says.
+        api_key_env: environment variable that holds the server's key.
+        max_calls: requests to the server, after which the run stops.
+        max_dollars: spent there, after which the run stops.
         overwrite: replace columns of rows that have captions already.
         run: how it runs.
 
@@ -201,11 +216,52 @@ def caption(
         ValueError, OSError: options, rows, model or an earlier run do not fit; before any caption.
         MissingRows: rows have no caption; the next call tries these again.
     """
+    sampling = Sampling(temperature, top_p, top_k, max_new_tokens, seed, contrast, retrospection)
+    folder = MediaFolder(media_root or media_root_of(rows), tuple(media_allow))
+    captioned = partial(
+        caption_rows,
+        rows=rows,
+        output=output,
+        prompts=prompt,
+        n=n,
+        sampling=sampling,
+        folder=folder,
+        batch=batch_size,
+        overwrite=overwrite,
+        run=run,
+    )
+    if server is not None:
+        local = {
+            "video_fps": video_fps,
+            "video_num_frames": video_num_frames,
+            "video_total_tokens": video_total_tokens,
+            "use_audio_in_video": use_audio_in_video,
+            "logps": logps,
+            "device": device,
+        }
+        if given := [name for name, value in local.items() if value]:
+            raise ValueError(f"{', '.join(given)}: of a model on this machine; leave it out with server")
+        return captioned(
+            _served(
+                model,
+                folder,
+                api_base=None if server == "litellm" else server,
+                sees=tuple(sees) or None,
+                api_key_env=api_key_env,
+                max_calls=max_calls,
+                max_dollars=max_dollars,
+                max_frames=video_max_frames,
+                max_frame_pixels=video_max_pixels,
+                max_concurrency=batch_size * n,
+            )
+        )
+    of_server = {"sees": sees, "api_key_env": api_key_env, "max_calls": max_calls, "max_dollars": max_dollars}
+    if given := [name for name, value in of_server.items() if value]:
+        raise ValueError(f"{', '.join(given)}: of a model on a server; give server as well")
     # Here, not above: a command line that only shows its help must not load torch.
     from vidalign.encoding import VideoSampling
     from vidalign.generate.local import LocalModel, settings_of, version_of
 
-    sampling = Sampling(temperature, top_p, top_k, max_new_tokens, seed)
     videos = VideoSampling(
         fps=2.0 if video_fps is None and video_num_frames is None else video_fps,
         num_frames=video_num_frames,
@@ -215,7 +271,6 @@ def caption(
         use_audio_in_video=use_audio_in_video,
         missing_audio=missing_audio,
     )
-    folder = MediaFolder(media_root or media_root_of(rows), tuple(media_allow))
     load = partial(
         LocalModel.load,
         model,
@@ -226,18 +281,15 @@ def caption(
         folder=folder,
         sampling=videos,
     )
-    return caption_rows(
-        lambda: LazySampler(settings_of(model, version_of(model), videos), load),
-        rows,
-        output,
-        prompts=prompt,
-        n=n,
-        sampling=sampling,
-        folder=folder,
-        batch=batch_size,
-        overwrite=overwrite,
-        run=run,
-    )
+    return captioned(lambda: LazySampler(settings_of(model, version_of(model), videos), load))
+
+
+def _served(model: str, folder: MediaFolder, **settings: Any) -> Sampler:
+    from vidalign.generate.served import ServedModel
+    from vidalign.llm.client import LLMJudge
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    return ServedModel(LLMJudge(model, **given), folder=folder)
 
 
 def media_root_of(rows: Any) -> Path | None:
