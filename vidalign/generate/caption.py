@@ -6,19 +6,11 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vidalign.generate.sample import (
-    GREEDY,
-    AsyncSampler,
-    LazySampler,
-    Sample,
-    Sampler,
-    Sampling,
-    check_samples,
-)
+from vidalign.generate.options import ModelOptions
+from vidalign.generate.sample import GREEDY, AsyncSampler, Sample, Sampler, Sampling, check_samples
 from vidalign.llm.media import Medium
 from vidalign.rows import MediaFolder, media_of, refuse_bad
 from vidalign.stages import Cost, PipelineError, Run, Running, Stage, Summary, Unfinished
@@ -153,25 +145,10 @@ def caption(
     seed: int = 0,
     contrast: float = 0.0,
     retrospection: bool = False,
-    batch_size: int = 8,
-    video_fps: float | None = None,
-    video_num_frames: int | None = None,
-    video_max_frames: int | None = None,
-    video_max_pixels: int | None = None,
-    video_total_tokens: int | None = None,
-    use_audio_in_video: bool = False,
-    missing_audio: str = "error",
-    logps: bool = False,
     media_root: str | os.PathLike[str] | None = None,
     media_allow: Iterable[str] = (),
-    dtype: str = "auto",
-    device: str | None = None,
-    server: str | None = None,
-    sees: Sequence[str] = (),
-    api_key_env: str | None = None,
-    max_calls: int | None = None,
-    max_dollars: float | None = None,
     overwrite: bool = False,
+    options: ModelOptions | None = None,
     run: Run | None = None,
 ) -> Summary:
     """A model's captions of videos, or its answers to several prompts.
@@ -190,26 +167,10 @@ def caption(
         seed: of the samples.
         contrast: of the whole video with a third of its frames (SynPO; 0.5 in its code); 0 is none.
         retrospection: each caption is put before the model again, which gives it anew (SynPO).
-        batch_size: videos at a time; on a server, requests under way at once.
-        video_fps: frames a second; default 2 without video_num_frames.
-        video_num_frames: frames of a video.
-        video_max_frames: most frames of a video.
-        video_max_pixels: most pixels of a frame.
-        video_total_tokens: most tokens of a video, as the model counts them.
-        use_audio_in_video: the model hears each video's sound.
-        missing_audio: of a silent file, error or silence.
-        logps: write each caption's log-prob as well.
         media_root: where relative paths start; default the rows' folder.
         media_allow: a further folder that paths may lead into; there may be several.
-        dtype: e.g. bfloat16; auto is the checkpoint's.
-        device: e.g. cuda or cpu; default the first GPU, or the CPU.
-        server: URL of an OpenAI-compatible server that has the model, up to and with /v1, or litellm for a provider that litellm
-            knows. Videos are sent as files, or as video_max_frames frames (16) of at most video_max_pixels.
-        sees: media that a model on a server takes, of video, image, audio; there may be several. Default what litellm says.
-        api_key_env: environment variable that holds the server's key.
-        max_calls: requests to the server, after which the run stops.
-        max_dollars: spent there, after which the run stops.
         overwrite: replace columns of rows that have captions already.
+        options: how the model is asked.
         run: how it runs.
 
     Raises:
@@ -218,78 +179,19 @@ def caption(
     """
     sampling = Sampling(temperature, top_p, top_k, max_new_tokens, seed, contrast, retrospection)
     folder = MediaFolder(media_root or media_root_of(rows), tuple(media_allow))
-    captioned = partial(
-        caption_rows,
-        rows=rows,
-        output=output,
+    options = options or ModelOptions()
+    return caption_rows(
+        lambda: options.sampler(model, folder, n),
+        rows,
+        output,
         prompts=prompt,
         n=n,
         sampling=sampling,
         folder=folder,
-        batch=batch_size,
+        batch=options.batch_size,
         overwrite=overwrite,
         run=run,
     )
-    if server is not None:
-        local = {
-            "video_fps": video_fps,
-            "video_num_frames": video_num_frames,
-            "video_total_tokens": video_total_tokens,
-            "use_audio_in_video": use_audio_in_video,
-            "logps": logps,
-            "device": device,
-        }
-        if given := [name for name, value in local.items() if value]:
-            raise ValueError(f"{', '.join(given)}: of a model on this machine; leave it out with server")
-        return captioned(
-            _served(
-                model,
-                folder,
-                api_base=None if server == "litellm" else server,
-                sees=tuple(sees) or None,
-                api_key_env=api_key_env,
-                max_calls=max_calls,
-                max_dollars=max_dollars,
-                max_frames=video_max_frames,
-                max_frame_pixels=video_max_pixels,
-                max_concurrency=batch_size * n,
-            )
-        )
-    of_server = {"sees": sees, "api_key_env": api_key_env, "max_calls": max_calls, "max_dollars": max_dollars}
-    if given := [name for name, value in of_server.items() if value]:
-        raise ValueError(f"{', '.join(given)}: of a model on a server; give server as well")
-    # Here, not above: a command line that only shows its help must not load torch.
-    from vidalign.encoding import VideoSampling
-    from vidalign.generate.local import LocalModel, settings_of, version_of
-
-    videos = VideoSampling(
-        fps=2.0 if video_fps is None and video_num_frames is None else video_fps,
-        num_frames=video_num_frames,
-        max_frames=video_max_frames,
-        max_pixels=video_max_pixels,
-        total_tokens=video_total_tokens,
-        use_audio_in_video=use_audio_in_video,
-        missing_audio=missing_audio,
-    )
-    load = partial(
-        LocalModel.load,
-        model,
-        dtype=dtype,
-        device=device,
-        logps=logps,
-        batch_size=batch_size,
-        folder=folder,
-        sampling=videos,
-    )
-    return captioned(lambda: LazySampler(settings_of(model, version_of(model), videos), load))
-
-
-def _served(model: str, folder: MediaFolder, **settings: Any) -> Sampler:
-    from vidalign.generate.served import ServedModel
-    from vidalign.llm.client import LLMJudge
-
-    given = {name: value for name, value in settings.items() if value is not None}
-    return ServedModel(LLMJudge(model, **given), folder=folder)
 
 
 def media_root_of(rows: Any) -> Path | None:

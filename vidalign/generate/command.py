@@ -24,22 +24,25 @@ def parser(prog: str) -> FunctionParser:
     """The options of `vidalign.generate.caption.caption`."""
     from vidalign.commands.options import FunctionParser
     from vidalign.generate.caption import caption
+    from vidalign.generate.options import ModelOptions
     from vidalign.stages.run import Run
 
-    skip = ("run", "window", "progress", "processes")
-    return FunctionParser(caption, prog, settings=[Run], skip=skip, epilog=_EPILOG)
+    skip = ("run", "options", "window", "progress", "processes")
+    return FunctionParser(caption, prog, settings=[ModelOptions, Run], skip=skip, epilog=_EPILOG)
 
 
 def run(args: argparse.Namespace) -> int:
     """The exit code, see `vidalign.commands.ending.Ending`."""
     from vidalign.commands.ending import Ending
+    from vidalign.generate.options import ModelOptions
     from vidalign.stages.processes import Processes
     from vidalign.stages.run import Run, report
 
     processes = Processes.of_launch()
     with Ending(ValueError) as ending:
         how = args.parser.setting(Run, args.parsed, progress=True, processes=processes)
-        done = args.parser.function(**args.parser.arguments(args.parsed), run=how)
+        options = args.parser.setting(ModelOptions, args.parsed)
+        done = args.parser.function(**args.parser.arguments(args.parsed), options=options, run=how)
         if not processes.rank:
             report(done, args.parsed.output)
     return ending.code
