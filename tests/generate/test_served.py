@@ -218,21 +218,21 @@ def test_the_command_asks_a_server(serve, clips, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     server, out = serve(), tmp_path / "out.jsonl"
     command = ["caption", "captioner", str(clips), str(out), "--server", server.url]
-    assert main([*command, "--sees", "video", "--prompt", "Describe.", "--dry-run"]) == 0
+    assert main([*command, "--server-sees", "video", "--prompt", "Describe.", "--dry-run"]) == 0
     assert not server.requests and not out.exists()
-    assert main([*command, "--sees", "video", "--prompt", "Describe.", "--retrospection"]) == 0
+    assert main([*command, "--server-sees", "video", "--prompt", "Describe.", "--retrospection"]) == 0
     assert len(server.requests) == 4 and [row["caption"] for row in map(json.loads, out.open())]
     assert main([*command, "--prompt", "Describe.", "--resume", "restart"]) == 2
-    assert "say in `sees` which media" in capsys.readouterr().err
+    assert "--server-sees" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--server", "http://localhost:1/v1", "--logps", "--video-fps", "2"], "video_fps, logps: of a model on this machine"),
-        (["--max-calls", "3"], "max_calls: of a model on a server; give server as well"),
+        (["--server-max-calls", "3"], "server_max_calls: of a model on a server; give server as well"),
         (["--server", "localhost:8000"], "api_base must be a URL such as http://localhost:8000/v1"),
-        (["--server", "http://localhost:1/v1", "--sees", "video", "--contrast", "0.5"], "takes the logits of the model"),
+        (["--server", "http://localhost:1/v1", "--server-sees", "video", "--contrast", "0.5"], "takes the logits of the model"),
         (["--contrast", "-1"], "contrast=-1.0: give 0"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from jsonargparse import Namespace
 from vidalign.commands.options import FunctionParser
 from vidalign.data import judge_options
 from vidalign.data.builds import Build
+from vidalign.generate.options import ModelOptions
 from vidalign.llm.question import Judge
 from vidalign.stages.run import Run
 
@@ -24,8 +26,11 @@ class BuildParser(FunctionParser):
 
     def __init__(self, build: Build, prog: str) -> None:
         self._tasks, self._of_files = build.tasks, judge_options.Settings()
-        skip = ("judge", "run", "progress", "processes")
-        super().__init__(build.load(), prog, settings=[Run], skip=skip, epilog=_EPILOG)
+        skip = ("judge", "options", "logps", "run", "progress", "processes")
+        function = build.load()
+        self._samples = "options" in inspect.signature(function).parameters
+        settings = [ModelOptions, Run] if self._samples else [Run]
+        super().__init__(function, prog, settings=settings, skip=skip, epilog=_EPILOG)
 
     def add_further(self) -> None:
         group = self.add_argument_group("judge", judge_options.ABOUT)
@@ -36,6 +41,10 @@ class BuildParser(FunctionParser):
         parsed = super().parse(args)
         self._of_words(parsed)  # so that a wrong value is told before anything else
         return parsed
+
+    def arguments(self, parsed: Namespace) -> dict[str, Any]:
+        own = super().arguments(parsed)
+        return {**own, "options": self.setting(ModelOptions, parsed)} if self._samples else own
 
     def judge(self, parsed: Namespace) -> Judge:
         """Who is asked. Raises PipelineError: settings that cannot be, or that would be without effect."""

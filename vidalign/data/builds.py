@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 class Build:
     """One `vidalign build NAME`.
 
-    function: "module:name". It takes the rows, the output, `judge`, options, and `run`, a `vidalign.stages.Run`; its docstring
-        says what each is, and so does the help. It is imported when it is called.
+    function: "module:name". It takes the rows, the output, `judge`, options, and `run`, a `vidalign.stages.Run`; if it samples from
+        a model, also `options`, a `vidalign.generate.options.ModelOptions`. Its docstring says what each is, and so does the
+        help. It is imported when it is called.
     help: one line for the list of builds.
     tasks: what it asks a judge.
     """
@@ -50,6 +51,11 @@ BUILDS = {
         "vidalign.data.pairs:build_pairs",
         "a model's responses -> preference pairs, by a teacher or a judge",
         ("improve", "compare", "claims", "claim_check"),
+    ),
+    "aspect-pairs": Build(
+        "vidalign.data.aspect_pairs:build_aspect_pairs",
+        "videos -> pairs of a model's captions, asked with an aspect in view and plainly (AVC-DPO)",
+        ("principles", "scores"),
     ),
     "captions": Build(
         "vidalign.data.recaption:build_captions",

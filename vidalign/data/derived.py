@@ -23,7 +23,8 @@ from vidalign.stages.tables import JsonRows, ParquetRows, write_lines
 
 B = TypeVar("B", bound=Summary)
 Work = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-"""An item -> {"row": a row without its videos} or {"left_out": reason}, each with or without {"counts": {name: number}}."""
+"""An item -> {"row": a row without its videos} or {"left_out": reason}, or of several {"rows": [...], "left_out": [...]}; each
+with or without {"counts": {name: number}}."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Built(Summary):
 
 def build_folder(
     kind: type[B],
-    stage: Stage,
+    stages: Sequence[Stage],
     items: Iterable[Any],
     output: str | os.PathLike[str],
     judge: Judge,
@@ -61,7 +62,7 @@ def build_folder(
 
     Args:
         kind: what is returned.
-        stage, items, content: as `vidalign.stages.Pipeline` takes them.
+        stages, items, content: as `vidalign.stages.Pipeline` takes them. Results are those of the last stage.
         output: the folder.
         judge: who is asked.
         source: the input, checked.
@@ -75,7 +76,7 @@ def build_folder(
     """
     run = run or Run()
     folder = DatasetFolder(output, source=source.folder, resume=run.resume)
-    running = Running(folder, [stage], items, content=content, run=run)
+    running = Running(folder, stages, items, content=content, run=run)
     if run.dry_run:
         return kind(estimate=running.estimate())
     with running:
@@ -84,7 +85,7 @@ def build_folder(
         def results() -> Iterator[Any]:
             for index in range(pipeline.total):
                 found = pipeline.results(index)
-                yield None if found is None else found[stage.name]
+                yield None if found is None else found[stages[-1].name]
 
         missing = work_on(running, judge, source.name, **(shown or {}))
         if missing is None:
@@ -114,6 +115,7 @@ def build_rows(
     asks: Callable[[dict[str, Any]], Iterable[Asks]],
     *,
     content: Callable[[dict[str, Any]], Any] | None = None,
+    before: Sequence[Stage] = (),
     run: Run | None = None,
 ) -> Built:
     """Writes `output/train.jsonl` and its card, in the items' order.
@@ -132,6 +134,7 @@ def build_rows(
         card: what came of it, and a sentence on where the videos are -> its card.
         asks: an item -> its questions, for a dry run.
         content: an item -> what its row depends on besides the item, such as the videos' own content.
+        before: stages before; an item then has their results as `found`, by name, {} in a dry run.
         run: how it runs.
 
     Raises:
@@ -142,7 +145,11 @@ def build_rows(
     """
     run = run or Run()
     careful = with_readable_videos(work)
-    stage = stage_of(str(settings["build"]), careful, settings, judge, tasks, run, asks)
+
+    def given(item: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+        return {**item, "found": found} if before else item
+
+    stage = stage_of(str(settings["build"]), careful, settings, judge, tasks, run, asks, given)
 
     def summarise(results: Iterator[Any], missing: Mapping[int, str], media_root: Path | None) -> Built:
         built = _built(results, missing, media_root)
@@ -154,12 +161,12 @@ def build_rows(
 
     def rows(results: Iterator[Any], paths: MediaPaths) -> Iterator[dict[str, Any]]:
         for item, result in zip(items, results, strict=True):
-            if result is not None and "row" in result:
-                yield paths.rewritten({"videos": item["videos"], **result["row"]})
+            for row in _rows(result) if result is not None else ():
+                yield paths.rewritten({"videos": item["videos"], **row})
 
     return build_folder(
         Built,
-        stage,
+        [*before, stage],
         items,
         output,
         judge,
@@ -190,6 +197,10 @@ def loading(media_root: Path | None, folder: Path) -> str:
     )
 
 
+def _rows(result: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return [result["row"]] if "row" in result else result.get("rows", [])
+
+
 def _built(results: Iterable[Any], missing: Mapping[int, str], media_root: Path | None) -> Built:
     left_out: Counter[str] = Counter()
     counts: Counter[str] = Counter()
@@ -198,8 +209,7 @@ def _built(results: Iterable[Any], missing: Mapping[int, str], media_root: Path 
         if result is None:
             continue
         counts.update(result.get("counts", {}))
-        if "row" in result:
-            rows += 1
-        else:
-            left_out[result["left_out"]] += 1
+        rows += len(_rows(result))
+        reasons = result.get("left_out", [])
+        left_out.update([reasons] if isinstance(reasons, str) else reasons)
     return Built(rows, missing, media_root, left_out=dict(left_out), counts=dict(counts))

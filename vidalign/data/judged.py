@@ -32,6 +32,8 @@ def name_of(judge: Judge, tasks: Sequence[str]) -> dict[str, Any]:
 
 def asked_of(judge: Judge, tasks: Sequence[str]) -> dict[str, Any]:
     """Settings of a stage that asks: who, and the versions of the questions."""
+    if not tasks:
+        return {}
     return {
         "judge": name_of(judge, tasks),
         "questions": {task: version_of(task) for task in sorted(set(tasks))},
@@ -68,7 +70,7 @@ def accounts(judge: Judge) -> list[str]:
 
 def window_of(judge: Judge, tasks: Sequence[str]) -> int:
     """Rows under way at once, so that a row that is written leaves no slot of a judge empty."""
-    return 2 * max(getattr(judge.of(task), "max_concurrency", 32) for task in tasks)
+    return 2 * max((getattr(judge.of(task), "max_concurrency", 32) for task in tasks), default=32)
 
 
 def status(judge: Judge) -> dict[str, Any]:
@@ -95,6 +97,7 @@ def stage_of(
     tasks: Sequence[str],
     run: Run,
     asks: Callable[[Any], Iterable[Asks]],
+    given: Callable[[Any, Mapping[str, Any]], Any] = lambda item, found: item,
 ) -> Stage:
     """A stage that asks a judge.
 
@@ -105,14 +108,15 @@ def stage_of(
         judge, tasks: who is asked, and what.
         run: how many items are under way at once.
         asks: an item -> its questions, for a dry run.
+        given: (item, results of the stages before) -> what `work` and `asks` get; in a dry run the results may be {}.
     """
     prices = Prices(judge)
     return Stage(
         name,
-        lambda item, found: work(item),
+        lambda item, found: work(given(item, found)),
         {**settings, **asked_of(judge, tasks)},
         window=window_of(judge, tasks) if run.window is None else run.window,
-        cost=lambda item, found: prices.cost(asks(item)),
+        cost=lambda item, found: prices.cost(asks(given(item, found))),
     )
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from vidalign.generate.options import ModelOptions
-from vidalign.generate.sample import GREEDY, AsyncSampler, Sample, Sampler, Sampling, check_samples
+from vidalign.generate.sample import GREEDY, Sampler, Sampling, check_samples
+from vidalign.generate.stage import sampling_stage, turn
 from vidalign.llm.media import Medium
 from vidalign.rows import MediaFolder, media_of, refuse_bad
-from vidalign.stages import Cost, PipelineError, Run, Running, Stage, Summary, Unfinished
+from vidalign.stages import PipelineError, Run, Running, Summary
 from vidalign.stages.media_paths import media_paths
 from vidalign.stages.output import Output
 from vidalign.stages.tables import JsonRows, check_added, open_rows, write_lines
@@ -79,7 +78,10 @@ def caption_rows(
     def content(item: Mapping[str, Any]) -> list[str]:
         return [Medium("video", folder.locate(video)).fingerprint() for video in item["videos"]]
 
-    stage = _stage(model, n, sampling, batch)
+    def asked(item: Mapping[str, Any], _: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [{"videos": item["videos"], "prompt": turn(prompt)} for prompt in item["prompts"]]
+
+    stage = sampling_stage("caption", model, asked, n, sampling, batch=batch)
     running = Running(place, [stage], items, content=content, run=run)
     if run.dry_run:
         return Summary(estimate=running.estimate())
@@ -101,34 +103,6 @@ def caption_rows(
         running.finish(lambda path: write_lines(path, written()))
         count = sum(len(item["prompts"]) for item, found in zip(items, answers, strict=True) if found)
         return Summary(count, missing, paths.media_root)
-
-
-def _stage(model: Sampler, n: int, sampling: Sampling, batch: int) -> Stage:
-    """Captions of items: one by one where the model takes requests, else in batches."""
-    settings = {**model.settings, "n": n, **asdict(sampling)}
-
-    def rows(item: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return [{"videos": item["videos"], "prompt": _turn(prompt)} for prompt in item["prompts"]]
-
-    def cost(item: Mapping[str, Any], _: Mapping[str, Any]) -> Cost:
-        dollars = None if isinstance(model, AsyncSampler) else 0.0
-        return Cost(n * len(item["prompts"]), None, None, dollars, None)
-
-    if isinstance(model, AsyncSampler):
-
-        async def ask(item: Any, _: Mapping[str, Any]) -> Any:
-            result = _result(await asyncio.gather(*(model.answer(row, n, sampling) for row in rows(item))))
-            if isinstance(result, Unfinished):
-                raise result
-            return result
-
-        return Stage("caption", ask, settings, window=batch, cost=cost)
-
-    def answer(items: Sequence[Any], _: Sequence[Mapping[str, Any]]) -> list[Any]:
-        samples = iter(model.samples([row for item in items for row in rows(item)], n, sampling))
-        return [_result([next(samples) for _ in item["prompts"]]) for item in items]
-
-    return Stage("caption", answer, settings, batch=batch, cost=cost)
 
 
 def caption(
@@ -227,19 +201,6 @@ def _problem(row: Mapping[str, Any], folder: MediaFolder) -> str | None:
         except ValueError as error:
             return f"videos: {error}"
     return None
-
-
-def _turn(prompt: Any) -> Any:
-    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-
-
-def _result(by_prompt: Sequence[Sequence[Sample]]) -> Any:
-    """JSON of an item's samples; `Unfinished` if one of them is missing."""
-    for samples in by_prompt:
-        for sample in samples:
-            if sample.text is None:
-                return Unfinished(sample.reason or "no answer")
-    return [[asdict(sample) for sample in samples] for samples in by_prompt]
 
 
 def _columns(samples: Sequence[Mapping[str, Any]], n: int) -> dict[str, Any]:

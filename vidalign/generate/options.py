@@ -13,7 +13,7 @@ from vidalign.rows import MediaFolder
 _OF_THIS_MACHINE = (
     "video_fps", "video_num_frames", "video_total_tokens", "use_audio_in_video", "logps", "device"
 )  # fmt: skip
-_OF_A_SERVER = ("sees", "api_key_env", "max_calls", "max_dollars")
+_OF_A_SERVER = ("server_sees", "server_key_env", "server_max_calls", "server_max_dollars")
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class ModelOptions:
         device: e.g. cuda or cpu; default the first GPU, or the CPU.
         server: URL of an OpenAI-compatible server that has the model, up to and with /v1, or litellm for a provider that litellm
             knows. Videos are sent as files, or as video_max_frames frames (16) of at most video_max_pixels.
-        sees: media that a model on a server takes, of video, image, audio; there may be several. Default what litellm says.
-        api_key_env: environment variable that holds the server's key.
-        max_calls: requests to the server, after which the run stops.
-        max_dollars: spent there, after which the run stops.
+        server_sees: media that a model on a server takes, of video, image, audio; there may be several. Default what litellm says.
+        server_key_env: environment variable that holds the server's key.
+        server_max_calls: requests to the server, after which the run stops.
+        server_max_dollars: spent there, after which the run stops.
     """
 
     batch_size: int = 8
@@ -52,10 +52,10 @@ class ModelOptions:
     dtype: str = "auto"
     device: str | None = None
     server: str | None = None
-    sees: Sequence[str] = ()
-    api_key_env: str | None = None
-    max_calls: int | None = None
-    max_dollars: float | None = None
+    server_sees: Sequence[str] = ()
+    server_key_env: str | None = None
+    server_max_calls: int | None = None
+    server_max_dollars: float | None = None
 
     def sampler(self, model: str, folder: MediaFolder, n: int = 1) -> Sampler:
         """The model of that name. One on this machine is loaded when it is first asked.
@@ -105,10 +105,10 @@ class ModelOptions:
 
         settings: dict[str, Any] = {
             "api_base": None if self.server == "litellm" else self.server,
-            "sees": tuple(self.sees) or None,
-            "api_key_env": self.api_key_env,
-            "max_calls": self.max_calls,
-            "max_dollars": self.max_dollars,
+            "sees": tuple(self.server_sees) or None,
+            "api_key_env": self.server_key_env,
+            "max_calls": self.server_max_calls,
+            "max_dollars": self.server_max_dollars,
             "max_frames": self.video_max_frames,
             "max_frame_pixels": self.video_max_pixels,
             "max_concurrency": self.batch_size * n,

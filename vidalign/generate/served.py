@@ -73,8 +73,8 @@ class ServedModel:
         for medium in media:
             if shown(medium, sees) is None:
                 raise ValueError(
-                    f"{self.model.name} is not known to take {medium.kind}s; say in `sees` which media it takes, such as video (the "
-                    "file) or image (frames of it)"
+                    f"{self.model.name} is not known to take {medium.kind}s; say in `sees` (on a command line --server-sees) which "
+                    "media it takes, such as video (the file) or image (frames of it)"
                 )
         try:
             messages = _messages(prompt, row)

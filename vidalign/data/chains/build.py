@@ -126,7 +126,7 @@ def build_chains(
 
     return build_folder(
         BuiltChains,
-        stage,
+        [stage],
         given,
         output,
         judge,

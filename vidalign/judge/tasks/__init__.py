@@ -18,6 +18,8 @@ TASKS = (
     "compare",
     "claims",
     "claim_check",
+    "principles",
+    "scores",
 )
 """`Question.task` of each: by these names judges are named apart."""
 
