@@ -14,6 +14,7 @@ from vidalign.encoding.sound import take_over_chunks
 from vidalign.families import family_of, thinker_class
 from vidalign.families.family import EncodedPrompt
 from vidalign.families.modules import unwrap
+from vidalign.generate.hub import commit_of
 from vidalign.generate.sample import GREEDY, Sample, Sampling, check_samples
 from vidalign.prefix import MediaEncoder, RowBatch, SharedPrefix, generate, token_logps
 from vidalign.rows import MediaFolder
@@ -95,7 +96,7 @@ class LocalModel:
             device = f"cuda:{number}" if torch.cuda.is_available() else "cpu"
         processor = AutoProcessor.from_pretrained(path, revision=revision)
         take_over_chunks(processor, unwrap(model).config)
-        return cls(model.to(device).eval(), processor, name=path, version=_version(path, model), **options)
+        return cls(model.to(device).eval(), processor, name=path, version=_version(path, revision), **options)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -193,12 +194,14 @@ class LocalModel:
 def _load(path: str, revision: str | None, dtype: Any) -> Any:
     import transformers
     from transformers import AutoConfig
+    from transformers.utils.peft_utils import find_adapter_config_file
 
-    if os.path.exists(os.path.join(path, "adapter_config.json")):
+    if find_adapter_config_file(path, revision=revision) is not None:
         from peft import PeftConfig, PeftModel
 
-        base = PeftConfig.from_pretrained(path).base_model_name_or_path
-        return PeftModel.from_pretrained(_load(base, None, dtype), path)
+        adapter = PeftConfig.from_pretrained(path, revision=revision)
+        base = _load(adapter.base_model_name_or_path, adapter.revision, dtype)
+        return PeftModel.from_pretrained(base, path, revision=revision)
     config = AutoConfig.from_pretrained(path, revision=revision)
     thinker = thinker_class(config)
     if thinker is None:
@@ -216,10 +219,10 @@ def _seed(seed: int, prompts: Sequence[EncodedPrompt]) -> int:
     return int.from_bytes(digest.digest()[:7], "big")
 
 
-def _version(path: str, model: Any) -> str:
+def _version(path: str, revision: str | None) -> str:
     """Changes with the checkpoint: of a folder, its files' names, sizes and times; on the Hub, the commit."""
     if not os.path.isdir(path):
-        return getattr(unwrap(model).config, "_commit_hash", None) or ""
+        return commit_of(path, revision) or ""
     digest = hashlib.sha256()
     for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
         if entry.is_file() and entry.name.endswith(_CHECKPOINT):
