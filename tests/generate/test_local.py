@@ -123,6 +123,30 @@ def test_a_checkpoint_that_was_trained_further_is_another_model(local, tmp_path)
     assert LocalModel.load(str(tmp_path), device="cpu").settings != before
 
 
+def test_an_adapter_on_the_hub_brings_its_base(local, saved_model, on_hub, tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    on_hub("org/base", saved_model("qwen2_5_vl"))
+    base = FAMILIES["qwen2_5_vl"].tiny_model().from_pretrained("org/base")
+    adapted = get_peft_model(base, LoraConfig(target_modules=["q_proj"], init_lora_weights=False))
+    adapted.save_pretrained(tmp_path / "adapter")
+    FAMILIES["qwen2_5_vl"].tiny_processor().save_pretrained(tmp_path / "adapter")
+    on_hub("org/adapter", tmp_path / "adapter")
+    options = {"folder": local()._encoder.folder, "dtype": torch.float32, "logps": True}
+    here, there = (LocalModel.load(str(name), **options) for name in (tmp_path / "adapter", "org/adapter"))
+    samples = [model.samples(rows_of("describe"), sampling=SHORT)[0][0] for model in (here, there)]
+    assert samples[0] == samples[1]
+
+
+def test_a_later_commit_on_the_hub_is_another_model(saved_model, on_hub):
+    versions = []
+    for commit in ("a" * 40, "b" * 40):
+        on_hub("org/tiny", saved_model("qwen2_5_vl"), commit)
+        versions.append(LocalModel.load("org/tiny", device="cpu").settings["version"])
+    versions.append(LocalModel.load("org/tiny", revision="a" * 40, device="cpu").settings["version"])
+    assert versions == ["a" * 40, "b" * 40, "a" * 40]
+
+
 @pytest.mark.parametrize(
     "settings", [{"temperature": -1.0}, {"top_p": 0.0}, {"top_k": -1}, {"max_new_tokens": 0}]
 )
