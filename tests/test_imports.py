@@ -10,7 +10,7 @@ import vidalign
 
 PACKAGE = Path(vidalign.__file__).parent
 FILES = sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.pyi")])
-LAZY = ("vidalign", "vidalign.generate", "vidalign.judge", "vidalign.llm")
+LAZY = ("vidalign", "vidalign.generate", "vidalign.judge", "vidalign.llm", "vidalign.report")
 
 # cli -> trainers, data, evaluate -> rewards, report -> judge, generate -> prefix, stages -> encoding, llm -> families, text, video
 # -> losses, rows, provenance -> _version
