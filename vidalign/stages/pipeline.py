@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -334,10 +334,16 @@ class _Run:
                         await go_on(done, entry)
                 waiting = []
 
+        async def stopping(work: Awaitable[None]) -> None:
+            try:
+                await work
+            except BaseException:
+                self.stopped = True  # at once: the other workers of all stages begin no further item
+                raise
+
         workers = [batch_worker()] if stage.batch else [worker() for _ in range(stage.window)]
-        ends = await asyncio.gather(*workers, return_exceptions=True)
+        ends = await asyncio.gather(*map(stopping, workers), return_exceptions=True)
         if any(ends):
-            self.stopped = True
             # Whoever fills the queue would else wait for a place in it for ever.
             while await self._next(queue) is not None:
                 pass
@@ -359,22 +365,18 @@ class _Run:
 
     async def _work(self, stage: Stage, flowing: Sequence[_Flowing]) -> list[dict[str, Any] | None]:
         """The entries that were made; None for an item that is unfinished."""
-        try:
-            if stage.batch:
-                items, found = [one.item for one in flowing], [dict(one.found) for one in flowing]
-                made: Sequence[Any] = await asyncio.to_thread(cast(BatchWork, stage.work), items, found)
-                if len(made) != len(flowing):
-                    raise RuntimeError(f"stage {stage.name}: {len(made)} results for {len(flowing)} items")
-            else:
-                try:
-                    one = flowing[0]
-                    made = [await cast(Work, stage.work)(one.item, dict(one.found))]
-                except (Unfinished, Dropped) as error:
-                    made = [error]
-            return [self._kept(stage, one, result) for one, result in zip(flowing, made, strict=True)]
-        except BaseException:
-            self.stopped = True
-            raise
+        if stage.batch:
+            items, found = [one.item for one in flowing], [dict(one.found) for one in flowing]
+            made: Sequence[Any] = await asyncio.to_thread(cast(BatchWork, stage.work), items, found)
+            if len(made) != len(flowing):
+                raise RuntimeError(f"stage {stage.name}: {len(made)} results for {len(flowing)} items")
+        else:
+            try:
+                one = flowing[0]
+                made = [await cast(Work, stage.work)(one.item, dict(one.found))]
+            except (Unfinished, Dropped) as error:
+                made = [error]
+        return [self._kept(stage, one, result) for one, result in zip(flowing, made, strict=True)]
 
     def _kept(self, stage: Stage, flowing: _Flowing, result: Any) -> dict[str, Any] | None:
         if isinstance(result, Unfinished):
