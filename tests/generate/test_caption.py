@@ -215,7 +215,7 @@ def test_two_processes_write_what_one_does(saved_model, clips, tmp_path):
         out = tmp_path / f"{processes}.jsonl"
         config = str(ROOT / "recipes" / "accelerate" / "cpu.yaml")
         launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", config]
-        launch += ["--num_processes", str(processes)]
+        launch += ["--num_processes", str(processes), "--main_process_port", "0"]
         command = [
             *launch,
             "-m",
