@@ -1,10 +1,14 @@
 """Samples of a model on this machine: those that stock generation gives on the same prompt, and what failed by row."""
 
+import copy
+
 import pytest
 import torch
 
+from vidalign.encoding import VideoSampling
 from vidalign.families import FAMILIES
 from vidalign.generate import LocalModel, Sampling
+from vidalign.prefix import generate
 from vidalign.rows import MediaFolder
 
 SHORT = Sampling(max_new_tokens=5)
@@ -95,6 +99,50 @@ def test_batches_do_not_draw_the_same_random_numbers(local):
     rows = [row for number in range(4) for row in rows_of("describe", video=f"{number}.mp4")]
     said = model.samples(rows, 1, Sampling(temperature=1.0, max_new_tokens=8))
     assert len({sample.text for [sample] in said}) == 4
+
+
+@pytest.mark.parametrize("narrow", [{"top_k": 1}, {"top_p": 1e-6}])
+def test_of_the_likeliest_token_alone_samples_are_greedy(local, narrow):
+    model = local()
+    [[greedy]] = model.samples(rows_of("describe"), sampling=SHORT)
+    [drawn] = model.samples(rows_of("describe"), 3, Sampling(temperature=1.0, max_new_tokens=5, **narrow))
+    assert drawn == [greedy] * 3
+
+
+def test_a_response_that_ends_by_itself_says_so(local):
+    model = local()
+    encoded = model._encoder(rows_of("describe")[0], ()).prompt
+    [[free]] = generate(model.model, [encoded], max_new_tokens=5, do_sample=False)
+    assert free[1] not in free[:1]
+    config, model.model.generation_config = (
+        model.model.generation_config,
+        copy.copy(model.model.generation_config),
+    )
+    try:
+        model.model.generation_config.eos_token_id = [free[1]]
+        [[sample]] = model.samples(rows_of("describe"), sampling=SHORT)
+    finally:
+        model.model.generation_config = config
+    assert (sample.tokens, sample.finish) == (2, "stop")
+
+
+def test_how_videos_are_read_is_part_of_what_responses_depend_on(local):
+    settings = [
+        local(sampling=sampling).settings
+        for sampling in (VideoSampling(), VideoSampling(fps=1.0), VideoSampling(max_pixels=3136))
+    ]
+    assert len({repr(one) for one in settings}) == 3 and settings[2]["video_max_pixels"] == 3136
+
+
+def test_sound_is_cut_among_the_frames_as_the_model_has_it(tmp_path):
+    """transformers does not save the seconds of a chunk with a processor."""
+    family = FAMILIES["qwen2_5_omni_thinker"]
+    model = family.tiny_model()
+    model.config.seconds_per_chunk = 1
+    model.save_pretrained(tmp_path)
+    family.tiny_processor().save_pretrained(tmp_path)
+    loaded = LocalModel.load(str(tmp_path), device="cpu")
+    assert loaded.processor.seconds_per_chunk == 1.0
 
 
 def test_an_adapter_brings_its_base(local, saved_model, tmp_path):
