@@ -94,7 +94,7 @@ class DatasetFolder:
 
         def both(path: Path) -> None:
             write(path)
-            # Before the rows are in their place: after a kill between the two, the next run writes both again.
+            # The card first: after a kill between the two, the rows are not in place, and the next run writes both again.
             with open(path, "rb") as file:
                 text = card(hashlib.file_digest(file, "sha256").hexdigest())
             write_whole(self.path / CARD, lambda beside: _write_text(beside, text))
