@@ -97,8 +97,10 @@ def test_batches_do_not_draw_the_same_random_numbers(local):
     with torch.no_grad():
         model.model.lm_head.weight.zero_()
     rows = [row for number in range(4) for row in rows_of("describe", video=f"{number}.mp4")]
-    said = model.samples(rows, 1, Sampling(temperature=1.0, max_new_tokens=8))
-    assert len({sample.text for [sample] in said}) == 4
+    texts = [{"prompt": text} for text in ("text a", "text b", "text c", "text d")]
+    for prompts in (rows, texts):
+        said = model.samples(prompts, 1, Sampling(temperature=1.0, max_new_tokens=8))
+        assert len({sample.text for [sample] in said}) == 4
 
 
 @pytest.mark.parametrize("narrow", [{"top_k": 1}, {"top_p": 1e-6}])

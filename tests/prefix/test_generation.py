@@ -1,5 +1,6 @@
 """Samples from an expanded cache are those of full prompts."""
 
+import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -219,6 +220,29 @@ def test_every_prompt_is_read_by_itself_where_that_is_asked(options, reads, prom
     )
     assert list(map(len, responses)) == [2, 0, 0]
     assert lengths == [len(prompts[0].input_ids) - 1] * reads + [1]
+
+
+def test_tokens_that_are_forbidden_stay_forbidden_and_the_given_config_as_it_was(prompts_of):
+    _, model, prompts = prompts_of("qwen2_5_vl")
+    config = copy.deepcopy(model.generation_config)
+    config.update(max_new_tokens=1, do_sample=False)
+    [[free]] = generate(model, prompts[:1], generation_config=config)
+    config.suppress_tokens = list(free)
+    given = config.to_dict()
+    [[other]] = generate(model, prompts[:1], generation_config=config, max_new_tokens=2)
+    assert other[0] != free[0] and len(other) == 2
+    assert config.to_dict() == given
+
+
+@pytest.mark.parametrize("window", [4, 6])
+def test_of_a_sliding_window_prompts_of_unlike_length_say_what_each_would_alone(window):
+    family = FAMILIES["mistral"]
+    model, tokenizer = family.tiny_model(sliding_window=window).eval(), family.tiny_processor()
+    prompts = [family.encode(tokenizer, text) for text in ("describe it now", "a b", "describe it then")]
+    options = {"max_new_tokens": 6, "do_sample": False}
+    together = generate(model, prompts, samples=2, **options)
+    for prompt, responses in zip(prompts, together, strict=True):
+        assert responses == [plainly(family, model, prompt, **options)] * 2
 
 
 def test_prompts_that_differ_before_their_video_are_read_apart(prompts_of):
