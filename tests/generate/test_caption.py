@@ -106,12 +106,13 @@ def test_other_sampling_does_not_go_on_with_what_was_made(videos, tmp_path):
 
 
 def test_videos_of_a_folder_are_files_by_their_ending_in_either_case(videos, tmp_path):
-    (videos / "D.MP4").write_bytes(b"d")
+    (videos / "below").mkdir()
+    (videos / "below" / "D.MP4").write_bytes(b"d")
     (videos / "e.mp4").mkdir()
     (videos / "notes.txt").write_text("")
     caption_rows(Scripted(), videos, tmp_path / "out.jsonl")
     found = [row["videos"][0] for row in read(tmp_path / "out.jsonl")]
-    assert found == [f"videos/{name}" for name in ("D.MP4", "a.mp4", "b.mp4", "c.mp4")]
+    assert found == [f"videos/{name}" for name in ("a.mp4", "b.mp4", "below/D.MP4", "c.mp4")]
 
 
 @pytest.mark.parametrize("n", [1, 2])
