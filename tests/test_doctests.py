@@ -14,6 +14,8 @@ from vidalign.toyworld.world import write_clip
 
 MODULES = (
     "vidalign.losses",
+    "vidalign.report.markdown",
+    "vidalign.report.model_card",
     "vidalign.rewards.checklist",
     "vidalign.rewards.dialogue",
     "vidalign.rewards.length",

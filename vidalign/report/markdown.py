@@ -10,7 +10,7 @@ from vidalign.llm.redaction import redact
 
 
 def card(kind: str, data: Mapping[str, Any], body: str) -> str:
-    """The text of a card. What is named or looks like a key in the environment stands in it as `***`.
+    """The text of a card. The values of environment variables that hold keys, or are named like secrets, stand in it as `***`.
 
     Args:
         kind: "dataset" or "model".
@@ -27,12 +27,12 @@ def card(kind: str, data: Mapping[str, Any], body: str) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Cells are any values, in one line each.
+    r"""Cells are any values, in one line each.
 
     >>> print(table(["what", "how many"], [["a | b", 2]]))
     | what | how many |
     |---|---|
-    | a \\\\| b | 2 |
+    | a \| b | 2 |
     """
     lines = [f"| {' | '.join(map(_cell, cells))} |" for cells in (header, *rows)]
     return "\n".join([lines[0], "|" + "---|" * len(header), *lines[1:]])

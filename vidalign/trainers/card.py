@@ -146,7 +146,9 @@ def _asked(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _decoding(args: Any) -> Sampling:
-    return Sampling(args.temperature, args.top_p, args.top_k or 0, args.max_completion_length)
+    return Sampling(
+        args.temperature, args.top_p, args.top_k or 0, args.max_completion_length or GREEDY.max_new_tokens
+    )
 
 
 def _facts(trainer: Any, model: Any, rewards: str | None) -> dict[str, Any]:
