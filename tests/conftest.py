@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 # A shell starts its background jobs with SIGINT ignored, and so would the programs that tests start be.
@@ -100,3 +101,24 @@ def write_rows():
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def on_hub(tmp_path, monkeypatch):
+    """Puts a folder's files where the Hub's cache has a model's, as its only or newest commit: `on_hub(name, folder, "a" * 40)`."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    def put(name, folder, commit="a" * 40):
+        repository = tmp_path / "hub" / f"models--{name.replace('/', '--')}"
+        shutil.copytree(folder, repository / "snapshots" / commit)
+        (repository / "refs").mkdir(exist_ok=True)
+        (repository / "refs" / "main").write_text(commit)
+        for file in ("config.json", "processor_config.json", "adapter_config.json"):
+            if not (repository / "snapshots" / commit / file).exists():
+                absent = repository / ".no_exist" / commit / file  # as after a load online
+                absent.parent.mkdir(parents=True, exist_ok=True)
+                absent.touch()
+
+    return put

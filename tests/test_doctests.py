@@ -14,6 +14,8 @@ from vidalign.toyworld.world import write_clip
 
 MODULES = (
     "vidalign.losses",
+    "vidalign.report.markdown",
+    "vidalign.report.model_card",
     "vidalign.rewards.checklist",
     "vidalign.rewards.dialogue",
     "vidalign.rewards.length",
@@ -31,7 +33,7 @@ WITH_EXAMPLES = [
     *(getattr(vidalign.video, name) for name in vidalign.video.__all__),
 ]
 FUNCTIONS = [value for value in WITH_EXAMPLES if inspect.isfunction(value)]
-NOT_PURE = ("apart", "avocado_rewards")  # they make reward functions
+NOT_PURE = ("joint_rewards", "avocado_rewards")  # they make reward functions
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ import vidalign
 from vidalign.data.builds import BUILDS
 
 PACKAGE = Path(vidalign.__file__).parent
-FILES = sorted(PACKAGE.rglob("*.py"))
+FILES = sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.pyi")])
+LAZY = ("vidalign", "vidalign.generate", "vidalign.judge", "vidalign.llm", "vidalign.report")
 
 # cli -> trainers, data, evaluate -> rewards, report -> judge, generate -> commands -> prefix, stages -> encoding, llm -> families, text, video
 # -> losses, rows, provenance -> _version
@@ -49,17 +51,29 @@ def imports_of(source, module, is_package):
     return found
 
 
+def listed(stub):
+    """The names of a stub that lazy_loader reads, with the modules that they are taken from."""
+    package = ".".join(stub.parent.relative_to(PACKAGE.parent).parts)
+    found = imports_of(stub.read_text("utf-8"), package, is_package=True)
+    names = {name: module for module, name in found}
+    assert len(names) == len(found), f"{stub}: a name stands twice"
+    return names
+
+
 def part_of(module):
     """`vidalign.video.read` -> `video`; None outside the package and for its root."""
     parts = module.split(".")
     return parts[1] if parts[0] == "vidalign" and len(parts) > 1 else None
 
 
+PUBLIC = listed(PACKAGE / "__init__.pyi")
+
+
 def violations(source, module, is_package=False):
     here, out = part_of(module), []
     for base, name in imports_of(source, module, is_package):
         if base == "vidalign" and name is not None:
-            base = vidalign._MODULE_OF.get(name, f"vidalign.{name}")
+            base = PUBLIC.get(name, f"vidalign.{name}")
         there = part_of(base)
         if base.split(".")[0] == "trl":
             private = base.startswith("trl.trainer.utils") or any(
@@ -83,7 +97,7 @@ def test_imports_flow_one_way(path):
         pytest.skip("its imports are lazy; test_importing_vidalign_loads_nothing_heavy holds that")
     if module != "vidalign.__main__":
         assert part_of(module) in {*LEVEL_OF, "toyworld"}, "a new part of the package needs a level in LEVELS"
-        assert violations(path.read_text("utf-8"), module, path.name == "__init__.py") == []
+        assert violations(path.read_text("utf-8"), module, path.stem == "__init__") == []
 
 
 @pytest.mark.parametrize(
@@ -181,13 +195,29 @@ def test_reading_a_video_loads_no_model_library():
     )
 
 
-def test_public_names():
-    assert set(vidalign.__all__) == {*vidalign._MODULE_OF, "__version__"}
-    assert set(vidalign.__all__) <= set(dir(vidalign))
-    for name in vidalign._MODULE_OF:
-        assert getattr(vidalign, name).__name__ == name
+@pytest.mark.parametrize("package", LAZY)
+def test_public_names(package):
+    module = importlib.import_module(package)
+    stubs = {"vidalign.judge": ["judge/own.pyi", "llm/__init__.pyi"]}
+    paths = stubs.get(package, [f"{package.replace('.', '/')}/__init__.pyi".removeprefix("vidalign/")])
+    names = {}
+    for path in paths:
+        names |= listed(PACKAGE / path)
+    assert set(module.__all__) == set(names) and len(module.__all__) == len(names)
+    assert set(module.__all__) <= set(dir(module))
+    for name, origin in names.items():
+        value = getattr(module, name)
+        assert value is getattr(importlib.import_module(origin), name)
+        assert name == "__version__" or value.__name__ == name
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_names_that_are_lazy_can_all_be_imported_at_once(package):
+    names = {}
+    exec(f"from {package} import *", names)
+    assert set(importlib.import_module(package).__all__) <= set(names)
 
 
 def test_unknown_name():
-    with pytest.raises(AttributeError, match="'vidalign' has no attribute 'synpo'"):
+    with pytest.raises(AttributeError, match="No vidalign attribute synpo"):
         vidalign.synpo  # noqa: B018

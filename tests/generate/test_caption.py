@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -89,6 +89,42 @@ def test_what_failed_is_named_and_tried_again_and_a_replaced_video_is_captioned_
     sampler = Scripted()
     caption_rows(sampler, videos, out)
     assert [video for video, _ in sampler.asked] == ["c.mp4"]
+
+
+def test_other_sampling_does_not_go_on_with_what_was_made(videos, tmp_path):
+    out = tmp_path / "out.jsonl"
+    drawn = {"n": 2, "sampling": Sampling(temperature=1.0)}
+    with pytest.raises(MissingRows):
+        caption_rows(Scripted(fails={"b.mp4"}), videos, out, **drawn)
+    for said, other in (
+        ("n was 2 and is 3", {**drawn, "n": 3}),
+        ("temperature was 1.0 and is 0.5", {"n": 2, "sampling": Sampling(temperature=0.5)}),
+    ):
+        with pytest.raises(PipelineError, match=said):
+            caption_rows(Scripted(), videos, out, **other)
+    assert caption_rows(Scripted(), videos, out, **drawn).rows == 3
+
+
+def test_videos_of_a_folder_are_files_by_their_ending_in_either_case(videos, tmp_path):
+    (videos / "below").mkdir()
+    (videos / "below" / "D.MP4").write_bytes(b"d")
+    (videos / "e.mp4").mkdir()
+    (videos / "notes.txt").write_text("")
+    caption_rows(Scripted(), videos, tmp_path / "out.jsonl")
+    found = [row["videos"][0] for row in read(tmp_path / "out.jsonl")]
+    assert found == [f"videos/{name}" for name in ("a.mp4", "b.mp4", "below/D.MP4", "c.mp4")]
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_log_probs_are_written_where_a_sampler_gives_them(videos, tmp_path, n):
+    class Scoring(Scripted):
+        def samples(self, rows, n=1, sampling=None):
+            found = super().samples(rows, n, sampling)
+            return [[replace(sample, logp=-1.5) for sample in own] for own in found]
+
+    caption_rows(Scoring(), videos, tmp_path / "out.jsonl", n=n, sampling=Sampling(temperature=1.0))
+    [first, *_] = read(tmp_path / "out.jsonl")
+    assert first["logp" if n == 1 else "logps"] == (-1.5 if n == 1 else [-1.5, -1.5])
 
 
 def test_missing_rows_may_be_left_out(videos, tmp_path):

@@ -1,13 +1,16 @@
 """Samples of a model on this machine: those that stock generation gives on the same prompt, and what failed by row."""
 
+import copy
 from dataclasses import replace
 
 import pytest
 import torch
 
+from vidalign.encoding import VideoSampling
 from vidalign.families import FAMILIES
 from vidalign.generate import LocalModel, Sampling
 from vidalign.generate.sample import review_of
+from vidalign.prefix import generate
 from vidalign.rows import MediaFolder
 
 SHORT = Sampling(max_new_tokens=5)
@@ -96,8 +99,54 @@ def test_batches_do_not_draw_the_same_random_numbers(local):
     with torch.no_grad():
         model.model.lm_head.weight.zero_()
     rows = [row for number in range(4) for row in rows_of("describe", video=f"{number}.mp4")]
-    said = model.samples(rows, 1, Sampling(temperature=1.0, max_new_tokens=8))
-    assert len({sample.text for [sample] in said}) == 4
+    texts = [{"prompt": text} for text in ("text a", "text b", "text c", "text d")]
+    for prompts in (rows, texts):
+        said = model.samples(prompts, 1, Sampling(temperature=1.0, max_new_tokens=8))
+        assert len({sample.text for [sample] in said}) == 4
+
+
+@pytest.mark.parametrize("narrow", [{"top_k": 1}, {"top_p": 1e-6}])
+def test_of_the_likeliest_token_alone_samples_are_greedy(local, narrow):
+    model = local()
+    [[greedy]] = model.samples(rows_of("describe"), sampling=SHORT)
+    [drawn] = model.samples(rows_of("describe"), 3, Sampling(temperature=1.0, max_new_tokens=5, **narrow))
+    assert drawn == [greedy] * 3
+
+
+def test_a_response_that_ends_by_itself_says_so(local):
+    model = local()
+    encoded = model._encoder(rows_of("describe")[0], ()).prompt
+    [[free]] = generate(model.model, [encoded], max_new_tokens=5, do_sample=False)
+    assert free[1] not in free[:1]
+    config, model.model.generation_config = (
+        model.model.generation_config,
+        copy.copy(model.model.generation_config),
+    )
+    try:
+        model.model.generation_config.eos_token_id = [free[1]]
+        [[sample]] = model.samples(rows_of("describe"), sampling=SHORT)
+    finally:
+        model.model.generation_config = config
+    assert (sample.tokens, sample.finish) == (2, "stop")
+
+
+def test_how_videos_are_read_is_part_of_what_responses_depend_on(local):
+    settings = [
+        local(sampling=sampling).settings
+        for sampling in (VideoSampling(), VideoSampling(fps=1.0), VideoSampling(max_pixels=3136))
+    ]
+    assert len({repr(one) for one in settings}) == 3 and settings[2]["video_max_pixels"] == 3136
+
+
+def test_sound_is_cut_among_the_frames_as_the_model_has_it(tmp_path):
+    """transformers does not save the seconds of a chunk with a processor."""
+    family = FAMILIES["qwen2_5_omni_thinker"]
+    model = family.tiny_model()
+    model.config.seconds_per_chunk = 1
+    model.save_pretrained(tmp_path)
+    family.tiny_processor().save_pretrained(tmp_path)
+    loaded = LocalModel.load(str(tmp_path), device="cpu")
+    assert loaded.processor.seconds_per_chunk == 1.0
 
 
 def test_an_adapter_brings_its_base(local, saved_model, tmp_path):
@@ -124,6 +173,36 @@ def test_a_checkpoint_that_was_trained_further_is_another_model(local, tmp_path)
         model.lm_head.weight += 1
     model.save_pretrained(tmp_path)
     assert LocalModel.load(str(tmp_path), device="cpu").settings != before
+
+
+def test_an_adapter_on_the_hub_brings_its_base(local, saved_model, on_hub, tmp_path):
+    """At the base's commit that it was made for, whatever the base has become since."""
+    from peft import LoraConfig, get_peft_model
+
+    family = FAMILIES["qwen2_5_vl"]
+    on_hub("org/base", saved_model("qwen2_5_vl"), "a" * 40)
+    base = family.tiny_model().from_pretrained("org/base")
+    config = LoraConfig(target_modules=["q_proj"], init_lora_weights=False, revision="a" * 40)
+    get_peft_model(base, config).save_pretrained(tmp_path / "adapter")
+    family.tiny_processor().save_pretrained(tmp_path / "adapter")
+    on_hub("org/adapter", tmp_path / "adapter")
+    family.tiny_model(seed=1).save_pretrained(tmp_path / "later")
+    options = {"folder": local()._encoder.folder, "dtype": torch.float32, "logps": True}
+    said = []
+    for name in (str(tmp_path / "adapter"), "org/adapter", "org/adapter"):
+        if len(said) == 2:
+            on_hub("org/base", tmp_path / "later", "b" * 40)
+        said.append(LocalModel.load(name, **options).samples(rows_of("describe"), sampling=SHORT))
+    assert said[0] == said[1] == said[2]
+
+
+def test_a_later_commit_on_the_hub_is_another_model(saved_model, on_hub):
+    versions = []
+    for commit in ("a" * 40, "b" * 40):
+        on_hub("org/tiny", saved_model("qwen2_5_vl"), commit)
+        versions.append(LocalModel.load("org/tiny", device="cpu").settings["version"])
+    versions.append(LocalModel.load("org/tiny", revision="a" * 40, device="cpu").settings["version"])
+    assert versions == ["a" * 40, "b" * 40, "a" * 40]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Samples from an expanded cache are those of full prompts."""
 
+import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -219,6 +220,56 @@ def test_every_prompt_is_read_by_itself_where_that_is_asked(options, reads, prom
     )
     assert list(map(len, responses)) == [2, 0, 0]
     assert lengths == [len(prompts[0].input_ids) - 1] * reads + [1]
+
+
+def test_tokens_that_are_forbidden_stay_forbidden_and_the_given_config_as_it_was(prompts_of):
+    _, model, prompts = prompts_of("qwen2_5_vl")
+    config = copy.deepcopy(model.generation_config)
+    config.update(max_new_tokens=1, do_sample=False)
+    [[free]] = generate(model, prompts[:1], generation_config=config)
+    config.suppress_tokens = list(free)
+    given = config.to_dict()
+    [[other]] = generate(model, prompts[:1], generation_config=config, max_new_tokens=2)
+    assert other[0] != free[0] and len(other) == 2
+    assert config.to_dict() == given
+
+
+@pytest.mark.parametrize("window", [4, 6])
+def test_of_a_sliding_window_prompts_of_unlike_length_say_what_each_would_alone(window):
+    family = FAMILIES["mistral"]
+    model, tokenizer = family.tiny_model(sliding_window=window).eval(), family.tiny_processor()
+    prompts = [family.encode(tokenizer, text) for text in ("describe it now", "a b", "describe it then")]
+    options = {"max_new_tokens": 6, "do_sample": False}
+    together = generate(model, prompts, samples=2, **options)
+    for prompt, responses in zip(prompts, together, strict=True):
+        assert responses == [plainly(family, model, prompt, **options)] * 2
+
+
+def test_behind_a_video_that_is_longer_in_time_than_in_tokens_positions_are_those_of_the_whole_row():
+    """Greedy by the model's own forward on prompt and response together, token by token, without a cache."""
+    family = FAMILIES["qwen2_5_vl"]
+    model, processor = family.tiny_model().eval(), family.tiny_processor()
+    frames = np.random.default_rng(0).integers(0, 255, (4, 56, 56, 3)).astype("uint8")
+    video = SimpleNamespace(frames=frames, timestamps=np.arange(4) * 60.0, duration=240.0, fps=1 / 60)
+    prompt = family.encode(processor, f"{family.video_placeholder(processor)} describe", [video])
+    positions = family.positions(model.base_model, torch.tensor([prompt.input_ids]), prompt.media)
+    assert positions.max() > positions[..., -1].max(), "text goes on below the last frame's position"
+    ids = list(prompt.input_ids)
+    for _ in range(6):
+        row = torch.tensor([ids])
+        model.base_model.rope_deltas = None
+        with torch.no_grad():
+            logits = model(
+                input_ids=row,
+                attention_mask=torch.ones_like(row),
+                mm_token_type_ids=torch.where(row == model.config.video_token_id, 2, 0),
+                use_cache=False,
+                **prompt.media,
+            ).logits[0, -1]
+        logits[sorted(family.media_token_ids(model.config))] = -torch.inf
+        ids.append(int(logits.argmax()))
+    [[response]] = generate(model, [prompt], max_new_tokens=6, do_sample=False)
+    assert response == ids[len(prompt.input_ids) :]
 
 
 def test_prompts_that_differ_before_their_video_are_read_apart(prompts_of):

@@ -3,7 +3,7 @@ import statistics
 
 import pytest
 
-from vidalign.report.statistics import bootstrap_mean
+from vidalign.report.statistics import Difference, bootstrap_mean, difference, spread
 
 
 def test_the_interval_is_that_of_the_normal_law_where_it_holds():
@@ -34,3 +34,29 @@ def test_nothing_varies(values):
 def test_no_values():
     with pytest.raises(ValueError, match="no values"):
         bootstrap_mean([])
+
+
+def test_another_seed_and_another_number_of_resamples_are_other_intervals():
+    values = [number**0.5 for number in range(40)]
+    one = bootstrap_mean(values, seed=3, resamples=50)
+    assert bootstrap_mean(values, seed=4, resamples=50) != one
+    assert bootstrap_mean(values, seed=3, resamples=80) != one
+
+
+def test_a_paired_difference_by_hand():
+    """Gaps 1, 2, 3: mean 2, standard deviation 1, standard error 1 / sqrt(3)."""
+    found = difference([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])
+    assert found.mean == 2.0 and found.error == pytest.approx(1 / math.sqrt(3))
+    assert found.errors == pytest.approx(2 * math.sqrt(3))
+    with pytest.raises(ValueError, match="zip"):
+        difference([1.0, 2.0], [1.0])
+
+
+@pytest.mark.parametrize(("mean", "errors"), [(0.5, math.inf), (-0.5, -math.inf), (0.0, 0.0)])
+def test_a_difference_that_does_not_vary(mean, errors):
+    assert Difference(mean, 0.0).errors == errors
+
+
+def test_spread():
+    assert spread([1.0, 3.0]) == (2.0, pytest.approx(math.sqrt(2)))
+    assert spread([5.0]) == (5.0, 0.0)

@@ -145,6 +145,21 @@ def test_restart_replaces_both(tmp_path):
     assert "# Second" in (tmp_path / "out" / "README.md").read_text()
 
 
+def test_a_restart_that_is_killed_is_gone_on_with(tmp_path, monkeypatch):
+    import os
+
+    def dies(*args):
+        raise Killed
+
+    build(tmp_path / "out", "First")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", dies)
+        with pytest.raises(Killed):
+            build(tmp_path / "out", "Second", restart=True)
+    build(tmp_path / "out", "Third")
+    assert "# Third" in (tmp_path / "out" / "README.md").read_text()
+
+
 def test_a_folder_with_videos_in_it_is_read_as_rows(tmp_path):
     from datasets import load_dataset
 

@@ -52,6 +52,22 @@ def test_killed_at_the_end_it_is_written_again(tmp_path, monkeypatch, before):
     assert json.loads((tmp_path / "out").read_text()) == ["aa", "bb"]
 
 
+def test_a_restart_that_is_killed_is_gone_on_with(tmp_path, monkeypatch):
+    """The first output is still there, and was finished; the second is not."""
+    build(tmp_path / "out")
+
+    def dies(*args):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", dies)
+        with pytest.raises(Killed):
+            build(tmp_path / "out", ["c"], restart=True)
+    assert json.loads((tmp_path / "out").read_text()) == ["aa", "bb"]
+    build(tmp_path / "out", ["c"])
+    assert json.loads((tmp_path / "out").read_text()) == ["cc"]
+
+
 def test_a_write_that_fails_leaves_the_results_and_no_output(tmp_path):
     def write(path):
         path.write_text("half")
@@ -61,6 +77,15 @@ def test_a_write_that_fails_leaves_the_results_and_no_output(tmp_path):
         build(tmp_path / "out", write=write)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.stages"]
     build(tmp_path / "out")
+
+
+def test_what_is_moved_into_place_is_on_the_disk_first(tmp_path, monkeypatch):
+    order = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, name=name, real=real: (order.append(name), real(*args)))
+    build(tmp_path / "out")
+    assert order == ["fsync", "replace"]
 
 
 def test_two_names_of_one_file_are_one_output(tmp_path):

@@ -106,6 +106,26 @@ def test_an_error_in_a_later_stage_leaves_nobody_waiting(tmp_path, window):
         pipeline.run()
 
 
+@pytest.mark.parametrize("stages", [1, 2])
+def test_an_error_of_anything_but_the_work_begins_no_further_item(tmp_path, stages):
+    work, asked = Work(), []
+
+    def status():
+        asked.append(1)
+        if len(asked) == 3:
+            raise RuntimeError("no status")
+        return {}
+
+    names = ["first", "second"][:stages]
+    with (
+        Pipeline(tmp_path / "out", [Stage(name, work, window=2) for name in names], range(200)) as pipeline,
+        pytest.raises(RuntimeError, match="no status"),
+    ):
+        pipeline.run(status=status)
+    # What the queues and workers of two stages can hold, and what was done by then.
+    assert len(set(work.calls)) < 30
+
+
 class Torn:
     """Items that can be gone through twice, for their number and their keys, and break in the third round."""
 
@@ -130,6 +150,32 @@ def test_items_that_cannot_be_read_any_more_end_it(tmp_path):
     ):
         pipeline.run()
     assert len(work.calls) <= 20 and "of 50 rows are finished" in error.value.__notes__[0]
+
+
+def test_items_behind_which_none_can_be_read_are_not_begun(tmp_path):
+    torn, begun = threading.Event(), []
+
+    class Items:
+        rounds = 0
+
+        def __iter__(self):
+            self.rounds += 1
+            yield from (0, 1, 2)  # one more than the queue holds
+            if self.rounds == 3:
+                torn.set()
+                raise OSError("the file is gone")
+
+    async def work(item, found):
+        begun.append(item)
+        while not torn.is_set():
+            await asyncio.sleep(0)
+
+    with (
+        Pipeline(tmp_path / "out", [Stage("wait", work, window=1)], Items()) as pipeline,
+        pytest.raises(OSError, match="the file is gone"),
+    ):
+        pipeline.run()
+    assert begun == [0]
 
 
 def test_the_content_of_other_processes_items_is_looked_up_by_who_asks_for_their_results(tmp_path):
@@ -317,6 +363,15 @@ def test_modes_of_resuming_with_other_settings(tmp_path, resume, calls, said):
     assert len(work.calls) == calls
 
 
+def test_the_settings_that_results_were_last_made_with_are_those_to_go_on_with(tmp_path):
+    for settings, resume in (({"n": 1}, "same"), ({"n": 2}, "go-on"), ({"n": 2}, "same"), ({"n": 2}, "same")):
+        run(tmp_path / "out", ["a", "b"], Work(), settings=settings, resume=resume)
+    with pytest.raises(PipelineError, match="n was 2 and is 1"):
+        run(tmp_path / "out", ["a", "b"], Work(), settings={"n": 1})
+    lines = [json.loads(line) for line in journal(tmp_path / "out").read_text().splitlines()]
+    assert [line["settings"] for line in lines if "settings" in line] == [{"n": 1}, {"n": 2}]
+
+
 def test_a_file_that_is_no_result_is_refused_and_left_as_it_is(tmp_path):
     (tmp_path / "out").mkdir()
     journal(tmp_path / "out").write_text("my notes\n")
@@ -390,6 +445,19 @@ def test_work_that_never_waits_can_be_interrupted(tmp_path):
     with pytest.raises(KeyboardInterrupt) as error:
         run(tmp_path / "out", range(10_000), work)
     assert "of 10000 rows are finished" in error.value.__notes__[0]
+
+
+def test_between_items_whatever_else_is_in_the_loop_has_its_turn(tmp_path):
+    """Such as the cancelling of this run. All items fit into the queue, so that nothing else makes the workers wait."""
+    turns, seen = [], []
+
+    async def work(item, found):
+        if not seen:
+            asyncio.get_running_loop().call_soon(turns.append, item)
+        seen.append(bool(turns))
+
+    run(tmp_path / "out", range(15), work, window=10)
+    assert seen[0] is False and seen[-1] is True
 
 
 def test_it_runs_inside_a_running_loop_as_in_a_notebook(tmp_path):

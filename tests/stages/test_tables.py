@@ -34,6 +34,8 @@ def test_jsonl_to_jsonl_changes_nothing(tmp_path):
 def test_jsonl_with_a_byte_order_mark_windows_line_ends_blank_lines_and_no_last_end(tmp_path):
     (tmp_path / "in.jsonl").write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n  \n{"a": 2}')
     assert list(open_rows(tmp_path / "in.jsonl").values("a")) == [1, 2]
+    (tmp_path / "in.jsonl").write_bytes(b'\xef\xbb\xbf\r\n{"a": 1}')
+    assert list(open_rows(tmp_path / "in.jsonl").values("a")) == [1]
 
 
 @pytest.mark.parametrize(

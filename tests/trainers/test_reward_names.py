@@ -41,9 +41,9 @@ def test_settings_and_judges():
         {"avocado_dialogue_reward": {"threshold": 0.5}, AVOCADO[2]: {"hard_limit": 8192}},
         {"dialogue, speakers": {"model": "gemini/gemini-2.5-pro", "max_dollars": 5}, "default": "lexical"},
     )
-    parts = dialogue.together.rewards
+    parts = dialogue.joint.rewards
     assert parts[1].threshold == 0.5 and parts[2].hard_limit == 8192
-    assert length.together is checklist.together is dialogue.together
+    assert length.joint is checklist.joint is dialogue.joint
     assert {
         task: judge.name for reward in (checklist, dialogue) for task, judge in reward.judges().items()
     } == {

@@ -1,4 +1,4 @@
-"""Keys of media: what is taken for the same, and what a change of a file changes."""
+"""Keys of media: when two count as the same, and which key changes when a file does."""
 
 from __future__ import annotations
 

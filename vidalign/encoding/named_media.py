@@ -32,8 +32,8 @@ class Placeholders:
 def named_problem(row: Mapping[str, Any], kind: str, placeholders: Placeholders) -> str | None:
     """What is wrong between a row's text and its media, as "column: reason"; None if nothing is.
 
-    Of messages, blocks of a kind are as many as the media of that kind, or none: the media then stand before the first
-    user message. Of a plain string, typed placeholders likewise. Completions name no media.
+    Messages have as many blocks of a kind as the row has media of it, or none: then the media are put before the first user
+    message. The same holds for placeholders typed into a plain string. Completions name no media.
 
     Args:
         row: a row in which `vidalign.rows.problem` finds nothing.

@@ -52,7 +52,7 @@ def named_placeholders(processor: Any, family: Family, media_token_ids: Collecti
 
 
 def conversation(row: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
-    """The given columns without the nulls that Arrow added, tool calls' arguments apart, which TRL also leaves alone."""
+    """The given columns without the nulls that Arrow added, except in the arguments of tool calls, which TRL leaves alone too."""
     return {column: without_nulls(row[column], keep=("arguments",)) for column in columns}
 
 

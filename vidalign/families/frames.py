@@ -1,4 +1,4 @@
-"""What the families share that see a clip as a stack of images of one fixed size."""
+"""What those families share that see a clip as a stack of images of one fixed size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a model that are frozen or adapted apart: vision tower, audio tower, projector, language model."""
+"""The parts of a model that can be frozen or adapted by themselves: vision tower, audio tower, projector, language model."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ def lora_target_regex(
 ) -> str | list[str]:
     """A regex for `LoraConfig(target_modules=...)`: every `nn.Linear` of the language model, never the head.
 
-    A list of names for a language model of experts, where PEFT takes a regex for the last parts of names alone, and
-    would adapt a tower's `q_proj` with the language model's. The experts are no `nn.Linear`: name them in
-    `LoraConfig(target_parameters=...)` to adapt them.
+    For a mixture of experts the result is a list of names: there PEFT matches a regex against the end of a name alone, and
+    would adapt a tower's `q_proj` as well. The experts are no `nn.Linear`; to adapt them, name them in
+    `LoraConfig(target_parameters=...)`.
 
     vision_tower, audio_tower: also those inside the tower, without the projector. projector: also those inside it.
     PEFT matches the whole name of a module, as the full model names it, e.g.

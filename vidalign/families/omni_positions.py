@@ -1,8 +1,9 @@
 """Three-row positions (time, height, width) of Qwen's omni thinkers, for any mix of media with and without sound.
 
-The numbers are those of the backbone's own `get_rope_index` wherever that is right. It supposes that all videos of a
-batch have sound or none has, fails on a prompt without a mask, and computes the borders of interleaved chunks again,
-from times rounded otherwise than the processor's. Here the order of the tokens themselves decides.
+The numbers equal those of the backbone's own `get_rope_index` wherever that is right. It is wrong in three cases: it
+assumes that either all videos of a batch have sound or none has; it fails on a prompt without a mask; and it computes
+the borders of interleaved chunks anew, from times that are rounded otherwise than the processor's. Here the order of
+the tokens decides.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Medium:
 
     @property
     def border(self) -> int:
-        """How many tokens mark its begin, and as many its end: a video with sound has both media's."""
+        """How many tokens mark its begin; as many mark its end. A video with sound has the marks of both."""
         return 2 if self.with_sound else 1
 
 

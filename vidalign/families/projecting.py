@@ -13,7 +13,7 @@ from vidalign.families.family import Family, Media
 
 
 class _Regrouped(nn.Module):
-    """Stands where a projector stands: `[n * rows, d]` -> `[n, rows * d]`, each row what one feature is made from."""
+    """Takes a projector's place: `[n * rows, d]` -> `[n, rows * d]`. A row of the result is what one feature is made from."""
 
     def __init__(self, rows: int) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class _Regrouped(nn.Module):
 
 
 def unprojected_features(family: Family, backbone: Any, media: Media) -> dict[str, Any]:
-    """`Family.media_features`, but for the projectors: rows of hidden states in the place and order of features."""
+    """As `Family.media_features`, without the projectors: where a feature would stand, the hidden states it is made from."""
     with _without_projectors(family, backbone):
         return family.media_features(backbone, media)
 

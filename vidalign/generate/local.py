@@ -15,6 +15,7 @@ from vidalign.encoding.sound import take_over_chunks
 from vidalign.families import family_of, thinker_class
 from vidalign.families.family import EncodedPrompt
 from vidalign.families.modules import unwrap
+from vidalign.generate.hub import commit_of
 from vidalign.generate.sample import GREEDY, Sample, Sampling, check_samples, review_of
 from vidalign.prefix import KeptPrefixes, MediaEncoder, RowBatch, SharedPrefix, generate, token_logps
 from vidalign.rows import MediaFolder
@@ -251,12 +252,14 @@ class LocalModel:
 def _load(path: str, revision: str | None, dtype: Any) -> Any:
     import transformers
     from transformers import AutoConfig
+    from transformers.utils.peft_utils import find_adapter_config_file
 
-    if os.path.exists(os.path.join(path, "adapter_config.json")):
+    if find_adapter_config_file(path, revision=revision) is not None:
         from peft import PeftConfig, PeftModel
 
-        base = PeftConfig.from_pretrained(path).base_model_name_or_path
-        return PeftModel.from_pretrained(_load(base, None, dtype), path)
+        adapter = PeftConfig.from_pretrained(path, revision=revision)
+        base = _load(adapter.base_model_name_or_path, adapter.revision, dtype)
+        return PeftModel.from_pretrained(base, path, revision=revision)
     config = AutoConfig.from_pretrained(path, revision=revision)
     thinker = thinker_class(config)
     if thinker is None:
@@ -291,8 +294,12 @@ def version_of(path: str, revision: str | None = None) -> str:
     """
     if not os.path.isdir(path):
         from transformers import AutoConfig
+        from transformers.utils.peft_utils import find_adapter_config_file
 
-        return AutoConfig.from_pretrained(path, revision=revision)._commit_hash or ""
+        # The one or the other comes from the Hub, if there is something newer.
+        if find_adapter_config_file(path, revision=revision) is None:
+            AutoConfig.from_pretrained(path, revision=revision)
+        return commit_of(path, revision) or ""
     digest = hashlib.sha256()
     for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
         if entry.is_file() and entry.name.endswith(_CHECKPOINT):

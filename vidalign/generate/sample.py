@@ -1,4 +1,4 @@
-"""What is asked of a model that answers, and what comes back: the same for one on this machine and one on a server."""
+"""How a model is asked for responses and what comes back, the same for a model on this machine and one on a server."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from vidalign.families.family import Family, Media
 from vidalign.families.modules import inside
 from vidalign.families.projecting import projected, unprojected_features
 from vidalign.prefix.features import join, stripped
-from vidalign.prefix.kept import Acquaintances, Kept, KeptFeatures
+from vidalign.prefix.kept import FeatureCache, Kept, SeenTensors
 
 FEATURE_CACHE_GB = 4.0
 """Memory for the outputs of frozen towers, per process."""
@@ -42,8 +42,8 @@ class MediaEncoder:
         self.family = family
         self.runs = 0
         """How often the towers ran: what a test, or a curious user, compares with the number of forwards."""
-        self.kept = KeptFeatures(int(cache_gb * 2**30))
-        self._met = Acquaintances()
+        self.kept = FeatureCache(int(cache_gb * 2**30))
+        self._seen = SeenTensors()
         # Whether two models' towers agree, by owner and asker; with their projectors (True), without (False). With the
         # stamps of both, of when they were compared.
         self._same: weakref.WeakKeyDictionary[
@@ -92,7 +92,7 @@ class MediaEncoder:
 
     def _encode(self, backbone: Any, media: list[Media], *, with_projector: bool) -> dict[str, Any]:
         """Runs a frozen tower and keeps what it gives: of all media together, or of each where some have come before."""
-        again = any(next(iter(group.values())) in self._met for group in media)
+        again = any(next(iter(group.values())) in self._seen for group in media)
         if again and len(media) > 1 and self.kept.capacity:
             return join([self._one(backbone, group, with_projector=with_projector) for group in media])
         run = self.family.media_features if with_projector else partial(unprojected_features, self.family)
@@ -101,7 +101,7 @@ class MediaEncoder:
         owner, stamp = weakref.ref(backbone), self._stamp(backbone, with_projector)
         self.kept.put(_tensors(media), Kept(features, owner, stamp), with_projector=with_projector)
         for group in media:
-            self._met.add(next(iter(group.values())))
+            self._seen.add(next(iter(group.values())))
         return dict(features)
 
     def _one(self, backbone: Any, group: Media, *, with_projector: bool) -> dict[str, Any]:

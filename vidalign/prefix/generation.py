@@ -34,20 +34,20 @@ def generate(
 ) -> list[list[list[int]]]:
     """Generates `samples` responses to each prompt, all together in one decoding loop.
 
-    All but the last token of a prompt are read once and their cache is copied per sample, so the towers and the
-    prompt cost what one response would. Several prompts on the same media tensors (as an encoder of rows gives them for
-    one video) read what they have in common once, if that holds the media. The tokens are those of full prompts: greedy,
-    and sampled from the same random state by one call of the model's own `generate` on the padded batch. Tokens that
-    stand for media features cannot be sampled: one of them in a response would break its positions when it is scored.
+    All but the last token of a prompt is read once, and its cache is copied for each sample: towers and prompt cost as much
+    as for one response. Of several prompts on the same media tensors (as an encoder of rows gives them for one video) the
+    common beginning is read once, if all media lie in it. The tokens are those that one call of the model's own `generate`
+    on the padded prompts would give, greedy or sampled from the same random state. Tokens that stand for media features
+    are never sampled: one of them in a response would break its positions when it is scored.
 
     Args:
         model: a transformers model with a language-model head, or a PEFT model around one.
         prompts: encoded by `Family.encode`; of any lengths, with media and without.
         samples: responses per prompt; one number for all, or one a prompt, which may be 0: the prompt is only read.
-        encoder: keeps the features of frozen towers for who scores the same media.
+        encoder: keeps the features of frozen towers, for whoever scores the same media later.
         share: False reads every prompt by itself.
-        run_idle_towers: for sharded weights, whose every forward all processes must run: towers that a prompt has no media
-            for run on a dummy, and every prompt is read by itself.
+        run_idle_towers: for sharded weights, where all processes must run every forward together: towers for which a prompt
+            has no media run on a dummy, and every prompt is read by itself.
         against: a weaker form of each prompt, such as one with fewer frames, that responses are contrasted with; see
             `vidalign.prefix.contrast`. Both forms of all prompts decode together.
         strength: of the contrast.
@@ -133,9 +133,12 @@ def _media_ids(prompt: EncodedPrompt) -> tuple[int, ...]:
 
 @dataclass
 class _Read:
-    """A prompt that has been read but for its last token. offset: scalar, of the positions of that and of what follows
-    against the count of tokens. (A model's own `generate` takes the largest position instead of the last, and so goes on
-    elsewhere than its forward does on the whole row, where a video is longer in time than in tokens.)"""
+    """A prompt of which all but the last token has been read.
+
+    offset: scalar: the position of the last token, and of each that follows, less the number of tokens before it. It is taken
+        from the last token, as the model's forward has it on a whole row. (A model's own `generate` takes it from the largest
+        position, which is another one behind a video that is longer in time than in tokens.)
+    """
 
     input_ids: torch.Tensor
     cache: DynamicCache
@@ -172,7 +175,7 @@ def _read_all(
 
 
 def _shared_length(prompts: Sequence[EncodedPrompt], media_tokens: frozenset[int]) -> int:
-    """Tokens that the prompts begin with alike and that hold all media of each; 0 where they do not, or for one prompt."""
+    """How many tokens all prompts begin with, if all media of each lie within them; else, and for one prompt, 0."""
     if len(prompts) == 1:
         return 0
     rows = [prompt.input_ids for prompt in prompts]
@@ -192,7 +195,7 @@ def _read(
     shared: int,
     kept: KeptPrefixes | None,
 ) -> list[_Read]:
-    """Prompts on the same media, but for the last token of each. shared: tokens that all begin with, and that hold all media."""
+    """Reads all but the last token of prompts on the same media. shared: how many tokens all begin with; these hold all media."""
     backbone, first = inner.base_model, prompts[0]
     device = inner.get_input_embeddings().weight.device
     rows = [torch.tensor([prompt.input_ids], device=device) for prompt in prompts]

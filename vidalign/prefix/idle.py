@@ -14,8 +14,8 @@ HEARD = frozenset({"input_features", "feature_attention_mask"})
 
 
 def idle_towers(family: Family, backbone: Any, features: dict[str, Any]) -> torch.Tensor | None:
-    """Zero, connected to the parameters of every tower that gave none of `features`, so that the tower's collectives run;
-    None if all have run."""
+    """A zero that depends on the parameters of every tower that gave none of `features`: added to the loss, it makes the
+    tower's collectives run. None if all towers have run."""
     if not family.vision_tower:
         return None
     seeing = not {"image", "video"} & set(features)

@@ -1,4 +1,4 @@
-"""Features that are kept for who asks for them again: as long as their media live, and as many as the memory allows."""
+"""A cache of features, by the media tensors that they were computed from: as long as those live, as many as memory allows."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class _Entry:
     size: int
 
 
-class KeptFeatures:
+class FeatureCache:
     """Features by the media tensors that they were computed from.
 
-    An entry dies with any of its tensors, because it could not be asked for again, and when the memory is used up, least
-    recently used first.
+    An entry is dropped when one of its tensors dies, since nobody can then ask for it, and when the capacity is used up,
+    least recently used first.
 
     Args:
         capacity: bytes of all features together. What is larger alone is not kept; 0 keeps nothing.
@@ -64,7 +64,7 @@ class KeptFeatures:
     def get(self, media: Sequence[torch.Tensor], *, with_projector: bool) -> Kept | None:
         key = _key(media, with_projector)
         entry = self._entries.get(key)
-        # An id may be that of a new tensor in a dead one's place; a reference cannot.
+        # A new tensor may have the id of one that died; a reference tells them apart.
         if entry is None or any(ref() is not tensor for ref, tensor in zip(entry.refs, media, strict=True)):
             return None
         self._entries.move_to_end(key)
@@ -80,8 +80,8 @@ class KeptFeatures:
             self.held -= entry.size
 
 
-class Acquaintances:
-    """Tensors that were met before and still live."""
+class SeenTensors:
+    """Tensors that were seen before and still live."""
 
     def __init__(self) -> None:
         self._refs: dict[int, weakref.ref[torch.Tensor]] = {}
@@ -100,7 +100,7 @@ def _key(media: Sequence[torch.Tensor], with_projector: bool) -> Key:
 
 
 def _bytes(features: Any) -> int:
-    """Of the memory behind all tensors, each piece once: parts of one batch are views of it."""
+    """Bytes of the memory behind all tensors, each storage once: features of one batch are views of one."""
     pieces = {}
     for tensor in _tensors(features):
         storage = tensor.untyped_storage()

@@ -1,4 +1,4 @@
-"""A look, at the first forward, whether the packed forward of this very model and its own forward agree."""
+"""A check, at the first forward, that the packed forward of this very model agrees with the model's own."""
 
 from __future__ import annotations
 
@@ -98,7 +98,8 @@ class SelfCheck:
 
 
 def _chosen(layout: PackedLayout, rows: RowBatch) -> tuple[PackedGroup, int]:
-    """The group to look at: with media, of two responses, and then of the shortest prefix. And its number."""
+    """The group to compare, and its number: of those with media and two responses, if there are any, the one with the
+    shortest prefix."""
 
     def rank(pair: tuple[PackedGroup, int]) -> tuple[bool, bool, int]:
         group, number = pair
@@ -108,7 +109,7 @@ def _chosen(layout: PackedLayout, rows: RowBatch) -> tuple[PackedGroup, int]:
 
 
 def _shortened(rows: RowBatch, group: PackedGroup) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
-    """Two rows of the group (one, where there is one) with the first tokens of their responses, which are scored.
+    """Two rows of the group (or its only one), with the first tokens of their responses, which are scored.
 
     Returns:
         ids, mask, labels, [1 or 2, L] each, padded on the right; None without a token to look at.

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from vidalign._version import __version__
-from vidalign.llm.redaction import redact
 from vidalign.provenance import versions
+from vidalign.report.markdown import card, table
 from vidalign.stages.folder import MARK
 
 _LOAD = """\
@@ -56,36 +54,31 @@ class Card:
         would read the rows of the first from its cache for the second, or for those of an earlier build."""
         rows = [{"split": "train", "path": "train.jsonl"}]
         head = {
+            "pretty_name": self.title,
             "language": list(self.language),
             "task_categories": list(self.tasks),
             "tags": ["vidalign", *self.tags],
             "configs": [{"config_name": "default", "data_files": rows, "description": f"rows {digest}"}],
         }
         packages = ("datasets", "litellm")
-        made_with = f"vidalign {__version__}, {versions(packages)}"
         made = {
             "command": f"`vidalign build {self.kind}`",
             **({} if self.judge is None else {"judge": f"`{self.judge}`"}),
             **{name: f"`{value}`" for name, value in self.settings.items() if value is not None},
-            "versions": made_with,
+            "versions": f"vidalign {__version__}, {versions(packages)}",
         }
         parts = [
-            f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n{MARK}",
+            MARK,
             f"# {self.title}",
             self.about.strip(),
             f"## How to load it\n\n{_LOAD}",
             self.loading.strip(),
-            f"## How it was made\n\n{_table('setting', 'value', made)}",
-            *(f"## {heading}\n\n{_table('', '', table)}" for heading, table in self.tables.items() if table),
+            f"## How it was made\n\n{table(['setting', 'value'], list(made.items()))}",
+            *(
+                f"## {heading}\n\n{table(['', ''], list(counts.items()))}"
+                for heading, counts in self.tables.items()
+                if counts
+            ),
             f"## Paper\n\n{self.paper}" if self.paper else "",
         ]
-        return redact("\n\n".join(filter(None, parts)) + "\n")
-
-
-def _table(left: str, right: str, rows: Mapping[str, Any]) -> str:
-    lines = [f"| {_cell(name)} | {_cell(value)} |" for name, value in rows.items()]
-    return "\n".join([f"| {left} | {right} |", "|---|---|", *lines])
-
-
-def _cell(value: Any) -> str:
-    return " ".join(str(value).split()).replace("|", "\\|")
+        return card("dataset", head, "\n\n".join(filter(None, parts)))

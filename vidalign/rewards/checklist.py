@@ -27,9 +27,9 @@ def checklist_score(verdicts: Sequence[bool]) -> float:
 
 @dataclass
 class ChecklistReward(JudgedReward):
-    """R_C over the `keypoints` column, one question to the judge a caption.
+    """R_C over the `keypoints` column: one question to the judge per caption.
 
-    `keypoints` is a list of sentences a row; None or [] there: does not apply. An empty caption states none of them and is
+    `keypoints` is a list of sentences for each row; None or []: does not apply. An empty caption states none of them and is
     0 without a question. A column `keypoint_dimensions`, of the same shape, makes it log the share by dimension.
 
     Args:

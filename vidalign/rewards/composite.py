@@ -1,9 +1,9 @@
-"""AVoCaDO's reward R = R_C + R_D + R_L (Eq. 9), in one function or in three that TRL weights and logs apart.
+"""AVoCaDO's reward R = R_C + R_D + R_L (Eq. 9), as one function, or as three that TRL weights and logs one by one.
 
 TRL adds up what the reward functions of a completion return and takes None for 0 there, unless all of them are None. So a
-checklist that a judge failed to score would cost the caption its whole R_C. Here an unscored part takes the other parts of
-that completion with it: the completion is left out of its group. A part that does not apply (no keypoints in the row)
-counts 0 for the whole group and takes nothing with it.
+checklist that a judge failed to score would cost the caption its whole R_C. Here, where one part
+of a completion is unscored, none of its parts counts: the completion is left out of its group. A part that does not apply (no
+keypoints in the row) counts 0 for the whole group, and the other parts count.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def _avocado(judge: Judge | None = None) -> list[Reward]:
 class SumReward(Reward):
     """The weighted sum of rewards: None where one of them could not be scored, or where none applies.
 
-    The parts are logged under their own names. For trainers that take one function; with TRL's GRPOTrainer `apart` also
-    gives each part its own curve and weight.
+    The parts are logged under their own names. For trainers that take one function; with TRL's GRPOTrainer
+    `joint_rewards` also gives each part its own curve and weight.
 
     Args:
         rewards: the parts; default AVoCaDO's three, with the environment's judge (Eq. 9).
-        weights: one a part; default 1 each.
+        weights: one per part; default 1 each.
     """
 
     rewards: Sequence[Reward] = field(default_factory=_avocado)
@@ -61,8 +61,8 @@ class SumReward(Reward):
         return Score(sum(there)) if there else Score()
 
 
-class Together:
-    """Rewards of which all or none count for a completion, scored once a batch, whichever of them is called first."""
+class JointRewards:
+    """Rewards of which all or none count for a completion. Whichever is called first scores the batch for all of them."""
 
     def __init__(self, rewards: Sequence[Reward]) -> None:
         self.rewards = list(rewards)
@@ -92,36 +92,36 @@ class Together:
 
 @dataclass
 class PartReward(Reward):
-    """One of the rewards that are scored together."""
+    """One of several joint rewards, as a function for TRL."""
 
-    together: Together
+    joint: JointRewards
     index: int
 
     @property
     def __name__(self) -> str:
-        return _name(self.together.rewards[self.index])
+        return _name(self.joint.rewards[self.index])
 
     def judges(self) -> dict[str, Judge]:
-        return self.together.rewards[self.index].judges()
+        return self.joint.rewards[self.index].judges()
 
     async def __call__(self, prompts: Any = None, completions: Any = (), **given: Any) -> list[float | None]:
-        return await self.together.values(self.index, completions, given)
+        return await self.joint.values(self.index, completions, given)
 
 
-def apart(rewards: Sequence[Reward]) -> list[Reward]:
-    """The rewards as functions for TRL's `reward_funcs`, each logged under its own name and weighted by `reward_weights`, of
-    which all or none count for a completion.
+def joint_rewards(rewards: Sequence[Reward]) -> list[Reward]:
+    """The rewards as functions for TRL's `reward_funcs`, each logged under its own name and weighted by `reward_weights`.
+    For a completion all of them count or none.
 
     They belong together: pass all of them to one trainer, and pickle them as one list.
     """
-    together = Together(rewards)
-    return [PartReward(together, index) for index in range(len(rewards))]
+    joint = JointRewards(rewards)
+    return [PartReward(joint, index) for index in range(len(rewards))]
 
 
 def avocado_rewards(judge: Judge | None = None) -> list[Reward]:
     """R_C, R_D and R_L (AVoCaDO Eq. 9) as three reward functions, `checklist_reward`, `dialogue_reward` and
     `length_reward`. `judge`: default the environment's."""
-    return apart(_avocado(judge))
+    return joint_rewards(_avocado(judge))
 
 
 async def _all_scores(rewards: Sequence[Reward], batch: Batch) -> list[list[Score]]:

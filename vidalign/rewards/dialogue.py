@@ -46,11 +46,11 @@ def similarity(a: str, b: str) -> float:
 def align_dialogue(
     generated: Sequence[Any], reference: Sequence[Any], *, threshold: float = 0.6
 ) -> list[Match]:
-    """The pairs of units, in the order of both, each at least `threshold` similar, with the largest total similarity (the
-    recursion for F in AVoCaDO §3.2.3).
+    """Matches of generated with reference units: both in their order, each at least `threshold` similar, and of all such
+    alignments the one with the largest total similarity (the recursion for F in AVoCaDO §3.2.3).
 
-    Totals are compared as exact fractions. Of alignments with the same total the one is taken whose first pair comes first
-    in `generated`, then in `reference`, then the second pair, and so on.
+    Totals are compared as exact fractions. Among alignments with the same total, the one whose first match comes
+    first in `generated`, then in `reference`, is taken; then the second match decides, and so on.
 
     Args:
         generated, reference: contents as strings, or units as `Turn`s, (speaker, content) or {"speaker", "content"}.
@@ -135,7 +135,7 @@ def dialogue_f1(
     Args:
         generated, reference: the N and M units of dialogue; only their number counts here.
         matches: from `align_dialogue`.
-        same_speaker: one verdict a match.
+        same_speaker: one verdict per match.
 
     Examples:
         >>> caption = [("a man", "come here"), ("a man", "i am running")]
@@ -177,15 +177,15 @@ class DialogueReward(JudgedReward):
     which of the matched pairs have the same speaker, with the row's video if it takes videos or images.
 
     `dialogue` is a list of {"speaker", "content"} a row; [] there: nothing is said, so that a caption without dialogue gets
-    1 and one with 0. None: does not apply.
+    1, and one with dialogue gets 0. None: does not apply.
 
     A deviation from Eq. 4, which compares the strings: by default contents are compared by their words (NFKC, case folded,
     apostrophes dropped, all other punctuation a space), so that neither a judge's punctuation nor a caption's costs
-    similarity. `normalise=False` is Eq. 4 as it stands. In both, a unit without a letter or digit is none.
+    similarity. `normalise=False` is Eq. 4 as it stands. In both, a unit without a letter or digit is left out.
 
     Args:
         judge: default the environment's (`VIDALIGN_JUDGE`).
-        threshold: gamma, the least similarity of a pair.
+        threshold: gamma, the minimum similarity of a pair.
         normalise: compares contents by their words; False compares them as they are.
         media_root: folder that relative paths in `videos` start from; default the trainer's, which `VideoGRPOTrainer` passes
             on, else that of `VIDALIGN_MEDIA_ROOT`, else the current one.

@@ -21,7 +21,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Batch:
-    """What TRL hands to a reward function, one entry a completion.
+    """What TRL hands to a reward function, one entry per completion.
 
     texts: what the model said. ids: its tokens, or None. columns: the data set's other columns.
     log_metric(name, value), log_extra(column, values): TRL's, or nothing.
@@ -78,7 +78,7 @@ def batch_of(
         completion_ids: their tokens.
         log_metric, log_extra: TRL's.
         media_folder: where `VideoGRPOTrainer` finds media; columns have their paths as the data set has them.
-        **columns: the data set's columns; what has not one entry a completion is none.
+        **columns: the data set's columns: the arguments that have one entry per completion.
     """
     return Batch(
         texts=[text_of_completion(completion) for completion in completions],
@@ -98,7 +98,7 @@ def batch_of(
 
 @dataclass
 class Reward:
-    """A reward function for TRL: awaitable, picklable, one number or None a completion.
+    """A reward function for TRL: awaitable, picklable; one number or None per completion.
 
     None is "not scored" or "does not apply", never zero. Subclasses give `__name__`, under which TRL logs it, and `scores`.
     """
@@ -112,11 +112,11 @@ class Reward:
         return {}
 
     async def scores(self, batch: Batch) -> list[Score]:
-        """One score a completion."""
+        """One score per completion."""
         raise NotImplementedError
 
     async def __call__(self, prompts: Any = None, completions: Any = (), **given: Any) -> list[float | None]:
-        """One reward a completion; the arguments are those of `batch_of`."""
+        """One reward per completion; the arguments are those of `batch_of`."""
         return [score.value for score in await self.scores(batch_of(prompts, completions, **given))]
 
 

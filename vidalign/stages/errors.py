@@ -10,7 +10,7 @@ class PipelineError(ValueError):
 
 
 class Unfinished(Exception):
-    """Raised by the work on one item that has no result, with the reason. The others go on, and the next run tries again."""
+    """Raised by the work on one item that has no result, with the reason. The other items go on; the next run tries this one again."""
 
 
 class Dropped(Exception):

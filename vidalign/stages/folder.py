@@ -89,7 +89,7 @@ class DatasetFolder(Output):
 
         def both(path: Path) -> None:
             write(path)
-            # Before the rows are in their place: after a kill between the two, the next run writes both again.
+            # The card first: after a kill between the two, the rows are not in place, and the next run writes both again.
             with open(path, "rb") as file:
                 text = card(hashlib.file_digest(file, "sha256").hexdigest())
             write_whole(self.folder / CARD, lambda beside: _write_text(beside, text))

@@ -1,8 +1,8 @@
 """What the stages of a pipeline have made so far, in files that a kill at any moment leaves usable, and that people can read.
 
-`FOLDER/STAGE.RANK.jsonl`: a line of the stage's settings, then a line for each result in the order in which they came: a key,
-the row's number (for readers; nothing goes by it), and the result, all as JSON. The key is a hash of what the result was made
-from. A line is with the operating system before the next item is begun, so that it outlives the process (not a power cut). A
+`FOLDER/STAGE.RANK.jsonl` has a line of the stage's settings, then one for each result, in the order in which they came: JSON of
+a key, the row's number (for people; nothing is found by it) and the result. The key is a hash of what the result was made
+from. A line is handed to the operating system before the next item is begun, so that it outlives the process, but not a power cut. A
 process writes its own rank's files, under a lock that vanishes with it, and reads those of all ranks.
 """
 

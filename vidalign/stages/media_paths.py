@@ -17,16 +17,17 @@ class MediaPaths:
 
     base: the input's folder.
     folder: the output's, if the paths are rewritten to start there; None: they stay as they are.
+    relative: whether any path is relative.
     """
 
     base: Path
     folder: Path | None
-    any: bool
+    relative: bool
 
     @property
     def media_root(self) -> Path | None:
         """What a trainer must be told as `media_root`; None if nothing."""
-        return self.base if self.any and self.folder is None else None
+        return self.base if self.relative and self.folder is None else None
 
     def rewritten(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The row with its paths as they are to be written."""

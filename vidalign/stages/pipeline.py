@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -43,11 +43,11 @@ class Pipeline:
             outcome = pipeline.run()
             results = [pipeline.results(index) for index in range(outcome.total)]
 
-    Items stream: a later stage works on the first ones while an earlier stage is busy with others. What a stage made of an item
+    Items stream: a later stage works on the first items while an earlier one is busy with others. What a stage made of an item
     is taken from disk if it was made from the same content, by the same settings, of the same earlier results.
 
     Args:
-        folder: of the results, one file a stage and rank; its own folder exists.
+        folder: of the results, one file for each stage and rank; the folder that it lies in exists.
         stages: in order; each sees the results of those before.
         items: as JSON; gone through more than once. Equal ones are worked on once by each process.
         content: item -> what its results depend on besides its own JSON, such as hashes of the files that it names.
@@ -135,7 +135,7 @@ class Pipeline:
 
     @property
     def done(self) -> int:
-        """Of this process's items those with a result of every stage, or dropped, whoever made them."""
+        """How many of this process's items have a result of every stage, or were dropped, whichever process did it."""
         return sum(self._end(self._known(index))[0] is None for index in self._mine)
 
     @property
@@ -218,7 +218,7 @@ class Pipeline:
         return key
 
     def _find_keys(self, indices: Iterable[int]) -> None:
-        """The keys of these items that are not known yet. Content is looked up in threads: it may be that of large files."""
+        """The keys of these items that are not known yet. Content is looked up in threads, since it may be hashes of large files."""
         wanted = {index for index in indices if self._keys[index] is None}
         items = ((index, item) for index, item in enumerate(self._items) if index in wanted)
         content = self._content or (lambda item: None)
@@ -259,8 +259,8 @@ class Pipeline:
 
 
 @dataclass
-class _Flowing:
-    """An item on its way: results so far, by stage."""
+class _WorkItem:
+    """An item between two stages. found: its results so far, by stage."""
 
     index: int
     item: Any
@@ -274,85 +274,91 @@ class _Run:
     def __init__(self, pipeline: Pipeline, progress: Progress) -> None:
         self.pipeline, self.progress = pipeline, progress
         self.journal = pipeline._journal
-        self.undone: dict[str, tuple[str, str]] = {}
+        self.unfinished: dict[str, tuple[str, str]] = {}
         self.stopped = False
 
     async def items(self, items: Iterable[tuple[int, Any, str]]) -> dict[str, tuple[str, str]]:
         """(stage, reason) of the items without a result, by key."""
         stages = self.pipeline.stages
-        queues: list[asyncio.Queue[_Flowing | None]] = [
+        queues: list[asyncio.Queue[_WorkItem | None]] = [
             asyncio.Queue(2 * (stage.batch or stage.window)) for stage in stages
         ]
-        stations = [
-            self._station(stage, queues[number], queues[number + 1] if number + 1 < len(stages) else None)
+        running = [
+            self._run_stage(stage, queues[number], queues[number + 1] if number + 1 < len(stages) else None)
             for number, stage in enumerate(stages)
         ]
-        ends = await asyncio.gather(self._feed(items, queues[0]), *stations, return_exceptions=True)
+        ends = await asyncio.gather(self._feed(items, queues[0]), *running, return_exceptions=True)
         for error in ends:
             if isinstance(error, BaseException):
                 raise error
-        return self.undone
+        return self.unfinished
 
     async def _feed(
-        self, items: Iterable[tuple[int, Any, str]], queue: asyncio.Queue[_Flowing | None]
+        self, items: Iterable[tuple[int, Any, str]], queue: asyncio.Queue[_WorkItem | None]
     ) -> None:
         try:
             for index, item, key in items:
                 if self.stopped:
                     break
-                await queue.put(_Flowing(index, item, key))
+                await queue.put(_WorkItem(index, item, key))
         except Exception:
             self.stopped = True
             raise
         finally:
-            # Whoever waits for an item would else wait for ever. (Of a run that is cancelled nobody waits.)
+            # The first stage would else wait for an item for ever. (In a run that is cancelled nobody waits.)
             if not (task := asyncio.current_task()) or not task.cancelling():
                 await queue.put(None)
 
-    async def _station(
+    async def _run_stage(
         self,
         stage: Stage,
-        queue: asyncio.Queue[_Flowing | None],
-        onward: asyncio.Queue[_Flowing | None] | None,
+        queue: asyncio.Queue[_WorkItem | None],
+        onward: asyncio.Queue[_WorkItem | None] | None,
     ) -> None:
-        async def go_on(flowing: _Flowing, entry: Mapping[str, Any]) -> None:
+        async def pass_on(work_item: _WorkItem, entry: Mapping[str, Any]) -> None:
             if "dropped" in entry or onward is None:
                 self.progress.step()
             if "dropped" not in entry and onward is not None:
-                flowing.found[stage.name] = entry["result"]
-                await onward.put(flowing)
+                work_item.found[stage.name] = entry["result"]
+                await onward.put(work_item)
 
         async def worker() -> None:
-            while (flowing := await self._next(queue)) is not None:
-                entry = self.journal.get(stage.name, self._key(stage, flowing))
+            while (work_item := await self._next(queue)) is not None:
+                entry = self.journal.get(stage.name, self._key(stage, work_item))
                 if entry is None:
-                    entry = (await self._work(stage, [flowing]))[0]
+                    entry = (await self._work(stage, [work_item]))[0]
                 if entry is not None:
-                    await go_on(flowing, entry)
+                    await pass_on(work_item, entry)
                 # Work that never waits would leave no moment to interrupt it.
                 await asyncio.sleep(0)
 
         async def batch_worker() -> None:
-            waiting: list[_Flowing] = []
-            while (flowing := await self._next(queue)) is not None or waiting:
-                if flowing is not None:
-                    entry = self.journal.get(stage.name, self._key(stage, flowing))
+            waiting: list[_WorkItem] = []
+            while (work_item := await self._next(queue)) is not None or waiting:
+                if work_item is not None:
+                    entry = self.journal.get(stage.name, self._key(stage, work_item))
                     if entry is not None:
-                        await go_on(flowing, entry)
+                        await pass_on(work_item, entry)
                         continue
-                    waiting.append(flowing)
+                    waiting.append(work_item)
                     if len(waiting) < (stage.batch or 1):
                         continue
                 for done, entry in zip(waiting, await self._work(stage, waiting), strict=True):
                     if entry is not None:
-                        await go_on(done, entry)
+                        await pass_on(done, entry)
                 waiting = []
 
+        async def stopping(work: Awaitable[None]) -> None:
+            try:
+                await work
+            except BaseException:
+                self.stopped = True  # before the other workers, of any stage, begin a further item
+                raise
+
         workers = [batch_worker()] if stage.batch else [worker() for _ in range(stage.window)]
-        ends = await asyncio.gather(*workers, return_exceptions=True)
+        ends = await asyncio.gather(*map(stopping, workers), return_exceptions=True)
         if any(ends):
-            self.stopped = True
-            # Whoever fills the queue would else wait for a place in it for ever.
+            # The stage before would else wait for ever for a place in the queue.
             while await self._next(queue) is not None:
                 pass
         if onward is not None:
@@ -361,44 +367,40 @@ class _Run:
             if isinstance(error, BaseException):
                 raise error
 
-    async def _next(self, queue: asyncio.Queue[_Flowing | None]) -> _Flowing | None:
+    async def _next(self, queue: asyncio.Queue[_WorkItem | None]) -> _WorkItem | None:
         """None at the end, for every worker that asks."""
         while True:
-            flowing = await queue.get()
-            if flowing is None:
+            work_item = await queue.get()
+            if work_item is None:
                 queue.put_nowait(None)
                 return None
             if not self.stopped:
-                return flowing
+                return work_item
 
-    async def _work(self, stage: Stage, flowing: Sequence[_Flowing]) -> list[dict[str, Any] | None]:
+    async def _work(self, stage: Stage, work_item: Sequence[_WorkItem]) -> list[dict[str, Any] | None]:
         """The entries that were made; None for an item that is unfinished."""
-        try:
-            if stage.batch:
-                items, found = [one.item for one in flowing], [dict(one.found) for one in flowing]
-                made: Sequence[Any] = await asyncio.to_thread(cast(BatchWork, stage.work), items, found)
-                if len(made) != len(flowing):
-                    raise RuntimeError(f"stage {stage.name}: {len(made)} results for {len(flowing)} items")
-            else:
-                try:
-                    one = flowing[0]
-                    made = [await cast(Work, stage.work)(one.item, dict(one.found))]
-                except (Unfinished, Dropped) as error:
-                    made = [error]
-            return [self._kept(stage, one, result) for one, result in zip(flowing, made, strict=True)]
-        except BaseException:
-            self.stopped = True
-            raise
+        if stage.batch:
+            items, found = [one.item for one in work_item], [dict(one.found) for one in work_item]
+            made: Sequence[Any] = await asyncio.to_thread(cast(BatchWork, stage.work), items, found)
+            if len(made) != len(work_item):
+                raise RuntimeError(f"stage {stage.name}: {len(made)} results for {len(work_item)} items")
+        else:
+            try:
+                one = work_item[0]
+                made = [await cast(Work, stage.work)(one.item, dict(one.found))]
+            except (Unfinished, Dropped) as error:
+                made = [error]
+        return [self._kept(stage, one, result) for one, result in zip(work_item, made, strict=True)]
 
-    def _kept(self, stage: Stage, flowing: _Flowing, result: Any) -> dict[str, Any] | None:
+    def _kept(self, stage: Stage, work_item: _WorkItem, result: Any) -> dict[str, Any] | None:
         if isinstance(result, Unfinished):
-            self.undone[flowing.key] = stage.name, str(result)
+            self.unfinished[work_item.key] = stage.name, str(result)
             return None
         if isinstance(result, BaseException) and not isinstance(result, Dropped):
             raise result
         entry = {"dropped": str(result)} if isinstance(result, Dropped) else {"result": result}
-        self.journal.keep(stage.name, self._key(stage, flowing), flowing.index, entry)
+        self.journal.keep(stage.name, self._key(stage, work_item), work_item.index, entry)
         return entry
 
-    def _key(self, stage: Stage, flowing: _Flowing) -> str:
-        return self.pipeline._key(stage, flowing.key, flowing.found)
+    def _key(self, stage: Stage, work_item: _WorkItem) -> str:
+        return self.pipeline._key(stage, work_item.key, work_item.found)

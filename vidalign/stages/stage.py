@@ -14,7 +14,7 @@ Work = Callable[[Any, Mapping[str, Any]], Awaitable[Any]]
 """(item, results of the stages before by name) -> a result, as JSON."""
 
 BatchWork = Callable[[Sequence[Any], Sequence[Mapping[str, Any]]], Sequence[Any]]
-"""The same for a batch, synchronous: for a model on a GPU. An exception among the results is that of its item."""
+"""The same for a batch, synchronous: for a model on a GPU. An exception in place of a result is that item's."""
 
 
 @dataclass(frozen=True)

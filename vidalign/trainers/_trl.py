@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,7 +20,13 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 from trl.extras.profiling import profiling_context
 from trl.models import unwrap_model_for_generation
 from trl.trainer import dpo_trainer, grpo_trainer, sft_trainer
-from trl.trainer.utils import get_config_model_id, is_async_callable, remove_none_values
+from trl.trainer.utils import (
+    get_comet_experiment_url,
+    get_config_model_id,
+    get_trackio_space_url,
+    is_async_callable,
+    remove_none_values,
+)
 
 from vidalign.prefix import RowBatch, SharedPrefix
 
@@ -32,8 +39,18 @@ __all__ = [
     "is_async_callable",
     "profiling_context",
     "remove_none_values",
+    "tracked_at",
     "unwrap_model_for_generation",
 ]
+
+
+def tracked_at() -> list[str]:
+    """Where the run is logged: addresses at Weights & Biases, Trackio and Comet, of those that are in use."""
+    wandb = sys.modules.get("wandb")
+    run = getattr(wandb, "run", None)
+    return [
+        url for url in (getattr(run, "url", None), get_trackio_space_url(), get_comet_experiment_url()) if url
+    ]
 
 
 @contextlib.contextmanager

@@ -1,17 +1,16 @@
-"""What every video trainer does around its TRL parent: media rows in, shared prefixes on, parts frozen, a fuller card."""
+"""What every video trainer does around its TRL parent: media rows in, shared prefixes on, parts frozen, a card of its own."""
 
 from __future__ import annotations
 
 import copy
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
 from datasets import Dataset, IterableDataset
 from transformers import AutoConfig, AutoProcessor
 
-from vidalign.encoding import RowEncoder, VideoSampling
+from vidalign.encoding import RowEncoder
 from vidalign.encoding.named_media import Placeholders, named_problem
 from vidalign.encoding.rendering import named_placeholders
 from vidalign.encoding.sound import AUDIO_COLUMNS, refuse_deaf, take_over_chunks
@@ -21,9 +20,10 @@ from vidalign.prefix import MediaEncoder, SharedPrefix
 from vidalign.rows import COMPLETIONS, DIALOGUE, MediaFolder, validate
 from vidalign.trainers import _trl
 from vidalign.trainers.adapters import expand_preset
-from vidalign.trainers.card import append_details
+from vidalign.trainers.card import example_of, media_kinds, write_card
 from vidalign.trainers.checkpoints import is_renamed, load_renamed
 from vidalign.trainers.collators import ROW
+from vidalign.trainers.config import sampling_of
 from vidalign.trainers.distributed import leave_ddp_when_alone, search_only_if_needed
 from vidalign.trainers.fingerprint import lay_down, reference_fingerprint
 from vidalign.trainers.incoming import columns_of, refuse_named_media, with_prompt
@@ -77,7 +77,7 @@ class VideoTrainer:
         """Prepares what TRL needs, runs its `__init__`, and freezes what is to be frozen."""
         if train_dataset is None:
             raise ValueError("`train_dataset` is required")
-        self._has_media = has_media(train_dataset)
+        self._has_media, self._media = has_media(train_dataset), media_kinds(train_dataset)
         self._reads_rows = self._has_media or self._own_rows
         _refuse_bypassing(args, self._reads_rows)
         if getattr(kwargs.get("peft_config"), "is_prompt_learning", False):
@@ -113,6 +113,7 @@ class VideoTrainer:
         self._named = self._placeholders(processing_class, config)
         self._text_field = getattr(args, "dataset_text_field", "text")
         train_dataset = self._media_rows(train_dataset, "train")
+        self._example = example_of(train_dataset, getattr(args, "chat_template_kwargs", None))
         eval_dataset = each(each(eval_dataset, as_table), self._media_rows)
         if data_collator is None:
             data_collator = self._default_collator(processing_class, config, args)
@@ -166,16 +167,7 @@ class VideoTrainer:
         encoder = RowEncoder(
             processing_class,
             self._family,
-            sampling=VideoSampling(
-                fps=args.video_fps,
-                num_frames=args.video_num_frames,
-                max_frames=args.video_max_frames,
-                max_pixels=args.video_max_pixels,
-                total_pixels=args.video_total_pixels,
-                total_tokens=args.video_total_tokens,
-                use_audio_in_video=args.use_audio_in_video,
-                missing_audio=args.missing_audio,
-            ),
+            sampling=sampling_of(args),
             folder=self._folder,
             cache_gb=args.media_cache_gb,
             media_token_ids=self._family.media_token_ids(config) if self._family else frozenset(),
@@ -305,10 +297,19 @@ class VideoTrainer:
         sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled  # type: ignore[attr-defined]
         return not sharded and hasattr(model, "get_output_embeddings") and is_renamed(model, folder)
 
-    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        super().create_model_card(*args, **kwargs)  # type: ignore[misc]
+    def create_model_card(
+        self,
+        model_name: str | None = None,
+        dataset_name: str | None = None,
+        tags: str | list[str] | None = None,
+        *,
+        results: Sequence[Any] = (),
+    ) -> None:
+        """Writes our card in place of TRL's. dataset_name: on the Hub ("owner/name"), or a local one, which is not linked.
+        results: of evaluations, as huggingface_hub's `EvalResult`."""
         if self.is_world_process_zero():  # type: ignore[attr-defined]
-            append_details(os.path.join(self.args.output_dir, "README.md"), self)  # type: ignore[attr-defined]
+            given = {"model_name": model_name, "dataset_name": dataset_name, "tags": tags, "results": results}
+            write_card(self, **given)
 
 
 def has_media(dataset: Any) -> bool:

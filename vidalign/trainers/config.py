@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from vidalign.encoding import VideoSampling
 from vidalign.families.modules import PARTS
 from vidalign.prefix.encoder import FEATURE_CACHE_GB
 from vidalign.trainers.look import ON_BAD
@@ -173,3 +175,17 @@ class VideoFields:
             if getattr(self, new) is None:
                 setattr(self, new, getattr(self, old))
         super().__post_init__()  # type: ignore[misc]  # TRL's config follows in the MRO
+
+
+def sampling_of(args: Any) -> VideoSampling:
+    """How a config has videos read."""
+    return VideoSampling(
+        fps=args.video_fps,
+        num_frames=args.video_num_frames,
+        max_frames=args.video_max_frames,
+        max_pixels=args.video_max_pixels,
+        total_pixels=args.video_total_pixels,
+        total_tokens=args.video_total_tokens,
+        use_audio_in_video=args.use_audio_in_video,
+        missing_audio=args.missing_audio,
+    )

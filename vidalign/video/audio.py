@@ -38,8 +38,8 @@ def read_audio(
 
     Time 0 is the first frame of the video stream (of a file without one, the first sample), so that sample n
     sounds at `start + n / rate` on the clock of `read_video`. Where the track has nothing (it begins late,
-    has gaps, or is shorter than the video) there is silence. The window is cut at the end of the file, the
-    later of its video's and its audio's.
+    has gaps, or is shorter than the video) there is silence. The window is cut at the end of the
+    file: of its video or of its audio, whichever is later.
 
     Args:
         path: a path, or the contents of a file.
@@ -158,9 +158,9 @@ class _Run:
 def _lead(at: float, source_rate: int, rate: int) -> int:
     """Samples of silence to put before a run, so that the resampled grid meets the window's samples.
 
-    Resampling yields one sample at the instant of the first one that it is fed, which lies `at` samples (of
-    the result) into the window. Without the shift, two windows of one file would differ by up to half a
-    sample.
+    The resampler's first output sample falls on its first input sample, which lies `at` samples of the result into the
+    window, as a rule between two points of the window's grid. Silence of this length moves the output onto the grid;
+    without it, two windows of one file would differ by up to half a sample.
     """
     steps = np.arange(min(source_rate // math.gcd(source_rate, rate), 4096))
     starts = at - steps * rate / source_rate
@@ -228,7 +228,7 @@ class _Track:
     def _take(self, frame: AudioFrame | None) -> None:
         assert self._resampler is not None
         if frame is not None:
-            # A run is contiguous: the resampler is to count samples, not to mind their timestamps' jitter.
+            # A run is contiguous: the resampler counts samples and does not follow the jitter of their timestamps.
             frame.pts = None
         for piece in self._resampler.resample(frame):
             self._runs[-1].pieces.append(piece.to_ndarray().mean(axis=0, dtype=np.float32))

@@ -15,8 +15,8 @@ def clips(
     """Windows (start, end) in seconds that tile the video, for `read_video` and `read_audio`.
 
     There are n = floor(duration / seconds) + 1 of them, held between `min_clips` and `max_clips`: SynPO's
-    rule (its released code; seconds=10 and 2 to 16 clips). So a clip lasts less than `seconds`, except where
-    `max_clips` bites.
+    rule (its released code; seconds=10 and 2 to 16 clips). So a clip lasts less than `seconds`, unless
+    `max_clips` bounds their number.
 
     Raises:
         VideoError: as `probe`.

@@ -30,7 +30,7 @@ MAX_THREADS = 8
 
 
 def decoder_threads() -> int:
-    """Threads for one decoder: the cores of this process, but 1 in a dataloader's worker, which has peers."""
+    """Threads for one decoder: as many as this process has cores; 1 in a dataloader's worker, beside which others work."""
     if multiprocessing.current_process().daemon:
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -39,7 +39,7 @@ def decoder_threads() -> int:
 
 @dataclass
 class Losses:
-    """Packets that gave no sound picture.
+    """Packets that gave no intact picture.
 
     Attributes:
         silent: gave none at all although the decoder did not complain (VP8's hidden frames).
@@ -58,14 +58,14 @@ def decode_frames(
 ) -> Losses:
     """Decode chosen frames and hand each to `keep` with its packet's number.
 
-    `keep` may be called with a frame that turns out to be damaged, and then again with the sound one, or
+    `keep` may be called with a frame that turns out to be damaged, and then again with the intact one, or
     never.
 
     Args:
         wanted: packet numbers of the timeline (of decoded frames, where the timeline is counted).
 
     Returns:
-        The packets that cannot be had, among them every wanted one for which `keep` had no sound frame.
+        The packets whose frames cannot be had: among them each wanted one for which `keep` got no intact frame.
     """
     losses = _decode(source, timeline, set(wanted), keep, decoder_threads())
     if not losses.damaged:
@@ -77,7 +77,7 @@ def decode_frames(
 
 
 def _stretches(timeline: Timeline, wanted: set[int]) -> list[tuple[int, int]]:
-    """First and last packets to decode, both included, in order and apart from each other."""
+    """First and last packet of each stretch to decode, both included, in order and without overlap."""
     if timeline.counted:
         return [(0, len(timeline.pts) - 1)] if wanted else []
     keys = np.flatnonzero(timeline.keys)

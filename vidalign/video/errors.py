@@ -61,4 +61,4 @@ class InvalidWindow(VideoError):
 
 
 class DamagedVideoWarning(UserWarning):
-    """Part of the file could not be decoded; what is returned is sound, but not all that was asked for."""
+    """Part of the file could not be decoded; what is returned is intact, but not all that was asked for."""

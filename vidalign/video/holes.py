@@ -17,9 +17,10 @@ _CLUSTER_HEADERS = 256
 class Account:
     """Accounts for the bytes of a file while its packets are read.
 
-    Matroska's demuxer drops damaged blocks without an error. What is left is a jump in time that no packet fills
-    (later ones may: B-frames), over bytes that no packet of any stream accounts for (the sound's do, where the
-    picture merely pauses). Other formats report what they lose, and are not looked at.
+    Matroska's demuxer drops damaged blocks without an error. Two signs together show a loss: a jump in time that no
+    packet fills, not even a later one (B-frames come out of order), and at the same place bytes of the file that
+    belong to no packet of any stream. Where the picture merely pauses, packets of audio account for the bytes. Other
+    formats report what they lose, and are not looked at.
     """
 
     def __init__(self, container: InputContainer, stream: Stream) -> None:
@@ -37,7 +38,7 @@ class Account:
         self._last_dts: int | None = None
 
     def enter(self, packet: Packet) -> bool:
-        """Enter the next packet of the file; whether it is one of the stream's own."""
+        """Enter the next packet of the file. Returns whether it is one of the stream's own."""
         own = packet.stream.index == self._stream.index
         if not self._on:
             return own

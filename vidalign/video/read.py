@@ -65,11 +65,12 @@ def read_video(
         path: a path, or the contents of a file.
         fps: frames per second to take; not with `num_frames`. Neither of them: all frames.
         num_frames: how many frames to take, uniformly over the window; fewer only if it has fewer.
-        max_frames: limit on the number of frames; where it bites, so many are taken uniformly.
+        max_frames: most frames; where there would be more, so many are taken uniformly.
         start, end: seconds after the stream's first frame, `start <= t < end`; an `end` past the file's is
             the file's.
-        max_pixels: pixels a frame, or what gives them (None: any) for the number of frames that are taken, T.
-        total_pixels: pixels summed over all T frames: each gets `min(max_pixels, total_pixels / T)`.
+        max_pixels: most pixels of a frame: a number, or a function of T, the number of frames taken, that gives one or
+            None for any.
+        total_pixels: most pixels of all T frames together: each gets `min(max_pixels, total_pixels / T)`.
         multiple: height and width are multiples of this many pixels.
 
     Raises:
@@ -78,7 +79,7 @@ def read_video(
 
     Warns:
         DamagedVideoWarning: part of the file could not be decoded. Frames beyond the damage are missing,
-            frames within it are replaced by the nearest sound ones, under their own timestamps. Altered bits
+            frames within it are replaced by the nearest intact ones, under their own timestamps. Altered bits
             inside a frame of VP9 or HEVC can go unnoticed: those codecs carry no checksums and decode almost
             anything.
 
@@ -113,30 +114,32 @@ def read_video(
         return packets[picked]
 
     chosen = choose()
-    album = _Album(chosen, _frame_budget(name, len(chosen), max_pixels, total_pixels), multiple, name)
+    collected = _CollectedFrames(
+        chosen, _frame_budget(name, len(chosen), max_pixels, total_pixels), multiple, name
+    )
     planned = set(chosen.tolist())
     damaged: set[int] = set()
     for _ in range(_ROUNDS):
-        losses = decode_frames(path, timeline, set(chosen.tolist()) - album.kept(), album.keep)
+        losses = decode_frames(path, timeline, set(chosen.tolist()) - collected.kept(), collected.keep)
         damaged |= losses.damaged
         if not losses.all():
             break
         lost = np.array(sorted(losses.all()))
-        album.drop(losses.all())
+        collected.drop(losses.all())
         timeline.usable[lost] = False
         if not timeline.usable.any():
             break
         chosen = choose()
-    sound = np.array([n for n in chosen if n in album.kept()], dtype=np.int64)
-    _report_damage(name, timeline, stop, len(planned), len(planned & damaged), len(sound), end)
+    intact = np.array([n for n in chosen if n in collected.kept()], dtype=np.int64)
+    _report_damage(name, timeline, stop, len(planned), len(planned & damaged), len(intact), end)
 
-    timestamps = timeline.seconds(sound)
+    timestamps = timeline.seconds(intact)
     span = float(timestamps[-1] - timestamps[0])
-    sampled = (len(sound) - 1) / span if span > 0 else fps or source_fps
-    return Video(album.frames(sound), timestamps, stop - start, sampled, source_fps, name)
+    sampled = (len(intact) - 1) / span if span > 0 else fps or source_fps
+    return Video(collected.frames(intact), timestamps, stop - start, sampled, source_fps, name)
 
 
-class _Album:
+class _CollectedFrames:
     """The frames kept so far, converted to RGB at their final size."""
 
     def __init__(self, planned: np.ndarray, budget: float | None, multiple: int, name: str) -> None:
@@ -244,9 +247,9 @@ def _window_end(name: str, timeline: Timeline, start: float, end: float | None) 
 
 
 def _report_damage(
-    name: str, timeline: Timeline, stop: float, planned: int, replaced: int, sound: int, end: float | None
+    name: str, timeline: Timeline, stop: float, planned: int, replaced: int, intact: int, end: float | None
 ) -> None:
-    if sound == 0 or replaced > planned / 2:
+    if intact == 0 or replaced > planned / 2:
         raise DamagedVideo(
             name,
             f"{replaced} of the {planned} frames to be taken cannot be decoded",
@@ -255,7 +258,7 @@ def _report_damage(
     problems = []
     if replaced:
         problems.append(
-            f"{replaced} of {planned} frames could not be decoded; sound neighbours stand for them"
+            f"{replaced} of {planned} frames could not be decoded; intact neighbours stand for them"
         )
     # Files round their durations, and the last frame's length is often unstated: two frames' time says
     # nothing.

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -144,6 +145,24 @@ def test_the_card_says_what_was_heard(hearing, sound_rows):
         trainer.create_model_card()
         text = Path(trainer.args.output_dir, "README.md").read_text()
         assert (expected in text) if expected else ("sound of videos" not in text)
+
+
+@pytest.mark.parametrize("media", [{"videos": ["0.mp4"]}, {"audios": ["bell.wav"]}])
+def test_the_cards_quick_start_runs_with_sound(media, hearing, sound_rows, sound_folder, monkeypatch, capsys):
+    trainer = hearing("sft", sound_rows(media), max_steps=1, missing_audio="silence")
+    trainer.train()
+    trainer.save_model()
+    trainer.create_model_card()
+    text = Path(trainer.args.output_dir, "README.md").read_text()
+    [code] = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert "use_audio_in_video=True, missing_audio='silence'" in code
+    shutil.copy(sound_folder / "1.mp4", Path(trainer.args.output_dir, "video.mp4"))
+    shutil.copy(sound_folder / "call.wav", Path(trainer.args.output_dir, "audio.wav"))
+    monkeypatch.chdir(trainer.args.output_dir)
+    capsys.readouterr()
+    exec(code, {})
+    printed = capsys.readouterr().out
+    assert printed.strip() and "Error" not in printed and ".mp4" not in printed and ".wav" not in printed
 
 
 def test_sound_is_cut_among_the_frames_as_the_model_has_it(tmp_path, sound_folder, sound_rows):

@@ -1,0 +1,11 @@
+from .background import run_sync as run_sync
+from .client import LLMJudge as LLMJudge
+from .ledger import BudgetExceeded as BudgetExceeded
+from .ledger import JudgeDown as JudgeDown
+from .ledger import JudgeError as JudgeError
+from .ledger import Ledger as Ledger
+from .media import Medium as Medium
+from .question import Answer as Answer
+from .question import Judge as Judge
+from .question import Question as Question
+from .question import Unusable as Unusable

@@ -1,0 +1,9 @@
+from .model_card import Example as Example
+from .model_card import TrainedModel as TrainedModel
+from .statistics import Difference as Difference
+from .statistics import Interval as Interval
+from .statistics import bootstrap_mean as bootstrap_mean
+from .statistics import difference as difference
+from .statistics import spread as spread
+from .tables import Summary as Summary
+from .tables import render as render
