@@ -155,7 +155,7 @@ def test_a_restart_that_is_killed_is_gone_on_with(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", dies)
         with pytest.raises(Killed):
-            build(tmp_path / "out", "Second", restart=True)
+            build(tmp_path / "out", "Second", resume="restart")
     build(tmp_path / "out", "Third")
     assert "# Third" in (tmp_path / "out" / "README.md").read_text()
 

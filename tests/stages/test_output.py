@@ -62,7 +62,7 @@ def test_a_restart_that_is_killed_is_gone_on_with(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", dies)
         with pytest.raises(Killed):
-            build(tmp_path / "out", ["c"], restart=True)
+            build(tmp_path / "out", ["c"], resume="restart")
     assert json.loads((tmp_path / "out").read_text()) == ["aa", "bb"]
     build(tmp_path / "out", ["c"])
     assert json.loads((tmp_path / "out").read_text()) == ["cc"]
