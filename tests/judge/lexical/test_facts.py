@@ -37,6 +37,11 @@ def test_a_list_of_nouns_is_not_divided(asked):
     ]
 
 
+def test_what_only_stands_there_is_an_entity(asked):
+    for text in ("Clouds above the sea", "A man stands near the wall", "A woman wears a hat"):
+        assert asked.facts(text) == [("entity", text)]
+
+
 def test_a_caption_states_its_own_facts(asked):
     rng = random.Random(0)
     for text in [CAPTION, *(caption(random_scene(rng, events=True)) for _ in range(100))]:

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from vidalign.data.chains import lists
-from vidalign.judge.lexical.english import FUNCTION_WORDS, NEGATIONS, PRONOUNS
 from vidalign.stages.errors import PipelineError
+from vidalign.text.english import FUNCTION_WORDS, NEGATIONS, PRONOUNS
 from vidalign.text.stems import stem
 
 FREE = "free"

@@ -1,7 +1,8 @@
-"""The judge without a model: fixed rules on words, offline and deterministic, for tests and the toy world.
+"""The judge without a model: fixed rules on English words, offline and deterministic, for tests and the toy world.
 
-It knows no synonyms and sees no video: what is not said in nearly the same words does not count, so it misses much of
-what a model finds. Its rules are in `statements`, `spoken`, `persons` and `facts`.
+It sees no video and knows no synonyms, and not whom "he" means. What is a verb it guesses from the endings, and "the man who
+sees the woman leaves" is a woman who leaves to it. In doubt it says no, and so misses much of what a model finds. Its rules are
+in `statements`, `facts`, `dialogue` and `persons`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vidalign.judge.lexical.dialogue import turns
 from vidalign.judge.lexical.facts import facts
 from vidalign.judge.lexical.persons import same
-from vidalign.judge.lexical.spoken import turns
 from vidalign.judge.lexical.statements import stated
 from vidalign.llm.ledger import JudgeError
 from vidalign.llm.question import Answer, Judge, Question, T, Unusable

@@ -1,99 +1,87 @@
-"""What a sentence says of whom: its words, reduced to those that count, and the subjects of its verbs."""
+"""What a sentence says of whom: the words that count, and the noun phrases that its verbs are said of."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from vidalign.judge.lexical.english import inflected
-from vidalign.judge.lexical.text import Token
+from vidalign.text.english import DIRECTIONS, inflected
+from vidalign.text.sentences import END, Token
 
 BREAKS = frozenset(("pause", "colon", "mark", "quote", "conjunction", "end"))
 """What ends a clause."""
-
-_BE = Token("be", "be", "be", 0, 0)
+BOUNDS = BREAKS | {"and"}
 
 
 def reduced(tokens: Sequence[Token], keep: Set[str] = frozenset()) -> list[Token]:
-    """Without adverbs and auxiliaries but those with the stems to keep: "can now be heard barking" is "barking", "starts to
-    sing" is "sing". Without articles, which the words after them note. With "be" for its forms, but none in "is walking",
-    where "walking" gets the role "verb", and one in "hit by"."""
+    """Without articles, which the words after them note, and without adverbs and auxiliaries but those with the stems to
+    keep: "can now be heard barking" is "barking", "starts to sing" is "sing", "to the left" is "left". Every form of "be" is
+    "be", none before "walking", which gets the role "verb", and one before "hit by"."""
     found: list[Token] = []
-    article, be, started = None, False, False
-    for token, following in zip(tokens, [*tokens, _BE][1:], strict=True):
-        dropped = token.role in ("adverb", "auxiliary", "start") and token.stem not in keep
+    article, started = END, False
+    for token in tokens:
+        last, aux = found[-1] if found else END, token.role in ("adverb", "auxiliary", "start")
         if token.role == "article":
             article = token
-        elif token.role == "be":
-            be, article = True, None
-        elif not dropped and not (started and token.role == "to"):
-            ing = token.word.endswith("ing")
-            if (be and not ing) or (following.word == "by" and token.word.endswith(("ed", "en", "wn"))):
-                found.append(_BE._replace(start=token.start, end=token.start))
-            start = article.start if article else token.start
-            role = "verb" if be and ing else token.role
-            found.append(token._replace(role=role, start=start, article=article is not None))
-            article, be = None, False
-        started = dropped and token.role == "start"
-    return [*found, _BE] if be else found
+        elif aux and token.stem not in keep:
+            started = token.role == "start"
+        elif not (started and token.role == "to") and not (last.role == token.role == "be"):
+            if token.role == "be":
+                article = END
+            elif token.word in DIRECTIONS and last.role == "to":
+                found.pop()
+                article = END
+            elif last.role == "be" and token.role == "word" and token.word.endswith("ing") and article is END:
+                found.pop()
+                token = token._replace(role="verb")
+            elif token.word == "by" and last.word.endswith(("ed", "en", "wn")) and found[-2:][0].role != "be":
+                found.insert(-1, Token("be", "be", "be", last.start, last.start))
+            stem = "be" if token.role == "be" else token.stem
+            start = token.start if article is END else article.start
+            found.append(token._replace(stem=stem, start=start, article=article is not END))
+            article, started = END, False
+    return found
 
 
-def subject(words: Sequence[Token], verb: int) -> tuple[int, int] | None:
-    """Start and end of the noun phrase that the verb at this place is said of; None if it is not clear."""
-    stop = verb
-    while stop and words[stop - 1].role in ("and", "pause"):
-        stop -= 1
-    start = clause_start(words, stop)
-    if stop < verb:
-        return _shared(words, start, stop, verb)
-    nearest = max((at for at in range(start, verb) if words[at].article), default=start)
-    loose = words[verb].role == "word" and not words[verb].word.endswith(("s", "ed"))
-    if start < verb and words[verb - 1].role == "relative":  # "he sees a woman who asks"
-        return nearest, verb - 1
-    if loose and _first_verb(words, start, verb):  # "she hears a boy shout", "he points to a sign saying"
-        start = nearest
-    elif start < verb and words[start].role == "preposition":  # "in the hall a man sings"
-        start = nearest if nearest > start + 1 else start
-    return (start, verb) if start < verb else None
+def subject_end(words: Sequence[Token], noun: int, verb: int) -> int | None:
+    """The end of the noun phrase of this noun, if the verb farther on may be said of it; None if it may not.
 
-
-def _shared(words: Sequence[Token], start: int, stop: int, verb: int) -> tuple[int, int] | None:
-    """The subject of a verb that a comma or "and" parts from it: "the man, smiling, says", "he turns and says"."""
-    pause = words[verb - 1].role == "pause"
-    if pause and 0 < start < stop and words[start - 1].role == "pause":
-        participle = words[start].word.endswith(("ing", "ed")) and is_verb(words, start)
-        if participle or words[start].role in ("preposition", "relative"):
-            return subject(words, start - 1)
-    first = _first_verb(words, start, stop)
-    if first is None:
-        return subject(words, start) if start < stop and is_verb(words, start) else None
+    The verb stands next, after "who", after what hangs on the noun by "who" or a preposition, after an aside between commas,
+    or, after "and" or a comma, beside the noun's first verb: "the man, in a hat, turns and says"."""
+    word, follower, ing = words[verb], words[noun + 1], words[verb].word.endswith("ing")
+    breaks = [at for at in range(noun + 1, verb) if words[at].role in BOUNDS]
+    if not breaks:
+        if follower.role == "relative" and verb == noun + 2:
+            return noun + 1
+        hangs = follower.role == "preposition" or (follower.role == "relative" and is_verb(words, noun + 2))
+        loose = (ing and word.role == "word") or words[verb - 1].role == "relative"
+        return verb if verb == noun + 1 or (hangs and not loose) else None
+    first = next((at for at in range(noun + 1, breaks[0]) if is_verb(words, at)), 0)
+    for at in breaks:
+        following, verbal = words[at + 1], is_verb(words, at + 1)
+        aside = following.role in ("preposition", "relative", "pause", "and")
+        aside = aside or (verbal and following.word.endswith(("ing", "ed")))
+        if words[at].role not in ("pause", "and") or not (aside or verbal or at + 1 == verb):
+            return None
+        if verbal and not aside and not first:
+            if at == breaks[0]:  # "the man, smiles"
+                return None
+            first = at + 1
+    before, end = words[verb - 1].role, min(first or breaks[0], breaks[0])
     # "A man watches dogs jumping and barking" says nothing of a man who barks.
-    alike = words[first].word[-1] == words[verb].word[-1] or words[verb].role in ("be", "verb")
-    active = words[first].role == "be" and words[verb].word.endswith("s")
-    return (start, first) if pause or alike or active else None
+    alike = first and (words[first].word[-1] == word.word[-1] or word.role in ("be", "verb"))
+    active = first and words[first].role in ("be", "verb") and word.word.endswith("s")
+    joined = before == "pause" or (before == "and" and (alike or active))
+    own = end == noun + 1 or follower.role == "preposition"
+    other = any(is_verb(words, at) for at in range(clause_start(words, noun) + 1, noun))
+    return end if joined and own and not other else None
 
 
-def _first_verb(words: Sequence[Token], start: int, end: int) -> int | None:
-    return next((at for at in range(start + 1, end) if is_verb(words, at)), None)
+def clause_start(words: Sequence[Token], end: int) -> int:
+    """Where the clause starts that goes on up to this place."""
+    return next((at for at in range(end, 0, -1) if words[at - 1].role in BOUNDS), 0)
 
 
 def is_verb(words: Sequence[Token], at: int) -> bool:
     """Whether it may be a verb, as far as its form and the word before it tell; plurals may be."""
-    word, before = words[at], words[at - 1].role if at else ""
-    if word.article or before in ("preposition", "to"):
-        return False
-    return word.role in ("be", "verb") or (word.role == "word" and inflected(word.word))
-
-
-def clause_start(words: Sequence[Token], end: int) -> int:
-    while end and words[end - 1].role not in BREAKS | {"and"}:
-        end -= 1
-    return end
-
-
-def head_end(words: Sequence[Token], start: int, end: int) -> int:
-    """The end of a noun phrase without what hangs on its noun: a man | in a hat, a man | wearing a hat."""
-    for at in range(start + 1, end):
-        wearing = words[at].word.endswith("ing") and words[at - 1].role == "word" and not words[at].article
-        if wearing or words[at].role in ("preposition", "to", "relative", "pause"):
-            return at
-    return end
+    word, noun = words[at], words[at].article or (at and words[at - 1].role in ("preposition", "to"))
+    return not noun and (word.role in ("be", "verb") or (word.role == "word" and inflected(word.word)))

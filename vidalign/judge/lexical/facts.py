@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidalign.judge.lexical.english import SPEECH, inflected
+from vidalign.judge.lexical.english import SPEECH
 from vidalign.judge.lexical.statements import stated
-from vidalign.judge.lexical.text import Token, sentences
 from vidalign.judge.tasks.keypoints import Keypoint
+from vidalign.text.english import inflected
+from vidalign.text.sentences import Token, sentences
 from vidalign.text.stems import stem_set
 
 _TIES = stem_set("as while when whenever rhythm beat sync")
@@ -25,12 +26,10 @@ _STILL = stem_set("stand sit wear have contain feature lie hang show include con
 
 def facts(caption: str) -> list[Keypoint]:
     """In order, none twice. By the rules of `statements` a question, for example, states nothing, not even itself."""
-    tokens = {
-        " ".join(caption[sentence.tokens[0].start : sentence.tokens[-1].end].split()): sentence.tokens
-        for sentence in sentences(caption)
-    }
-    held = stated(caption, list(tokens))
-    return [Keypoint(_dimension(tokens[text]), text) for text, yes in zip(tokens, held, strict=True) if yes]
+    parts = [sentence.tokens for sentence in sentences(caption)]
+    tokens = {" ".join(caption[part[0].start : part[-1].end].split()): part for part in parts}
+    held = zip(tokens, stated(caption, list(tokens)), strict=True)
+    return [Keypoint(_dimension(tokens[text]), text) for text, yes in held if yes]
 
 
 def _dimension(tokens: Sequence[Token]) -> str:

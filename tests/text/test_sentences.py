@@ -1,11 +1,11 @@
-"""Sentences, quotations and words, as the offline judge reads them."""
+"""Sentences, quotations and words."""
 
-from vidalign.judge.lexical.text import sentences
+from vidalign.text.sentences import sentences
 
 
 def read(text):
     """The words of each sentence, those of quotations in their place."""
-    return [" ".join(token.word for token in sentence.unquoted()) for sentence in sentences(text)]
+    return [" ".join(token.word for token in sentence.opened) for sentence in sentences(text)]
 
 
 def quotes(text):
@@ -29,13 +29,13 @@ def test_where_sentences_end():
 def test_quotations_stay_within_their_sentence():
     assert read('He says, "Stop! Go." A dog barks.') == ["he says stop go", "a dog barks"]
     assert read('"Stop!" he says.') == ["stop he says"]
-    assert [s.asks for s in sentences('He asks, "Is it?" Is it?')] == [False, True]
+    assert ["?" in s.end for s in sentences('He asks, "Is it?" Is it?')] == [False, True]
 
 
 def test_contractions_possessives_and_hyphens():
     assert read("It's the man's; he can’t and they're") == ["it is the man's", "he can not and they are"]
     assert read("well-known red - blue") == ["well-known red - blue"]
-    assert sentences("red - blue")[0].tokens[1].role == "pause"
+    assert next(sentences("red - blue")).tokens[1].role == "pause"
 
 
 def test_quotes_of_every_kind():
@@ -49,8 +49,7 @@ def test_apostrophes_inches_and_lone_marks_are_no_quotes():
     assert quotes('a 5" and a 6" circle, “never closed, "nor this\n"') == []
 
 
-def test_lists_are_tied_to_what_leads_to_them():
-    tied = [
-        sentence.tied for sentence in sentences("All:\n- a cat\n- a dog; a bird\n\nA dog barks. It runs.")
-    ]
-    assert tied == [True, True, True, False, False]
+def test_what_ends_a_sentence_stands_with_it():
+    text = "All:\n- a cat\n- a dog; a bird\n\nReally...?! A dog barks. It “runs.” It"
+    assert [sentence.end for sentence in sentences(text)] == ["\n", "; ", "\n\n", "...?! ", ". ", "", "\n"]
+    assert [sentence.quotes for sentence in sentences(text)] == [False] * 5 + [True, False]
