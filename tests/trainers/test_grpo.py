@@ -8,6 +8,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from vidalign.families import FAMILIES
 from vidalign.trainers.adapters import lora_preset
+from vidalign.trainers.online.batch import OnlineBatch
 
 FAMILY_NAMES = [name for name, family in FAMILIES.items() if family.vision_tower and "moe" not in name]
 
@@ -31,12 +32,10 @@ def scored(trainer, inputs):
     """Old log-probs of prepared inputs by this trainer's own way."""
     ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], 1)
     mask = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], 1)
-    trainer._scored = (inputs["prefix_group"], inputs["media"])
-    with torch.no_grad():
+    with torch.no_grad(), trainer._working_on(OnlineBatch.of_inputs(inputs)):
         logps, entropies, _ = trainer._get_per_token_logps_and_entropies(
             trainer.model, ids, mask, inputs["completion_ids"].size(1), compute_entropy=True
         )
-    trainer._scored = None
     mask = inputs["completion_mask"]
     return logps * mask, entropies * mask
 
@@ -305,7 +304,7 @@ def test_forwards_that_only_keep_other_processes_company_change_nothing(grpo_of,
     """With sharded weights a forward is a collective, and processes with fewer prompts run more of them."""
     plain = first_inputs(grpo_of(num_iterations=2))
     trainer = grpo_of(num_iterations=2)
-    monkeypatch.setattr(trainer, "_most", lambda forwards: forwards + 2)
+    monkeypatch.setattr("vidalign.trainers.grpo.forwards_of_all", lambda trainer, own: own + 2)
     inputs = first_inputs(trainer)
     for name in ("completion_ids", "old_per_token_logps", "ref_per_token_logps"):
         torch.testing.assert_close(inputs[name], plain[name])

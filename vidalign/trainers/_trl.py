@@ -12,7 +12,7 @@ import contextlib
 import functools
 import types
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPast
@@ -26,14 +26,64 @@ from vidalign.prefix import RowBatch, SharedPrefix
 TRAINER_MODULES = {"DPOTrainer": dpo_trainer, "SFTTrainer": sft_trainer, "GRPOTrainer": grpo_trainer}
 
 __all__ = [
+    "TRLTrainer",
+    "TrainingConfig",
     "construction",
     "get_config_model_id",
     "install_rows_forward",
     "is_async_callable",
-    "profiling_context",
+    "policy_for_generation",
     "remove_none_values",
-    "unwrap_model_for_generation",
+    "reward_arguments",
 ]
+
+
+if TYPE_CHECKING:
+
+    class TRLTrainer:
+        """What classes that are mixed in before a trainer of TRL's take of it, for type checkers alone."""
+
+        args: Any
+        model: Any
+        ref_model: Any
+        model_wrapped: Any
+        accelerator: Any
+        state: Any
+        optimizer: Any
+        callback_handler: Any
+        data_collator: Any
+        train_dataset: Any
+        processing_class: Any
+        is_fsdp_enabled: bool
+        is_deepspeed_enabled: bool
+        current_gradient_accumulation_steps: int
+        loss_types: list[str]
+        loss_weights: list[float]
+        reward_funcs: list[Any]
+        _metrics: Any
+
+        def is_world_process_zero(self) -> bool: ...
+        def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> Any: ...
+        def get_test_dataloader(self, test_dataset: Any) -> Any: ...
+        def create_model_card(self, *args: Any, **kwargs: Any) -> None: ...
+        def _compute_loss(self, model: Any, inputs: dict[str, Any], *rest: Any) -> Any: ...
+        def _get_dataloader(self, dataset: Any, *args: Any, **kwargs: Any) -> Any: ...
+        def _get_train_sampler(self, dataset: Any = None) -> Any: ...
+        def _load_best_model(self) -> None: ...
+        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None: ...
+        def _load_rng_state(self, checkpoint: str | None) -> None: ...
+        def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, *rest: Any) -> Any: ...
+        def _run_epoch(self, *args: Any, **kwargs: Any) -> None: ...
+        def _save_checkpoint(self, model: Any, trial: Any) -> None: ...
+        def _set_signature_columns_if_needed(self) -> None: ...
+
+    class TrainingConfig:
+        """Likewise of a configuration."""
+
+        def __post_init__(self) -> None: ...
+
+else:
+    TRLTrainer = TrainingConfig = object
 
 
 @contextlib.contextmanager
@@ -89,6 +139,35 @@ def construction(
             create,
             adapt,
         )
+
+
+@contextlib.contextmanager
+def policy_for_generation(trainer: Any) -> Iterator[Any]:
+    """The policy of a `GRPOTrainer` as TRL prepares it for transformers' generation: with whole weights, no gradients."""
+    args = trainer.args
+    with (
+        profiling_context(trainer, "transformers.generate"),
+        unwrap_model_for_generation(
+            trainer.model_wrapped,
+            trainer.accelerator,
+            gather_deepspeed3_params=args.ds3_gather_for_generation,
+            generation_kwargs=trainer.generation_kwargs,
+            gradient_checkpointing_kwargs=args.gradient_checkpointing_kwargs,
+        ) as model,
+        torch.no_grad(),
+        trainer._dist.summon_full_params(trainer.model_wrapped, recurse=False),
+    ):
+        yield model
+
+
+def reward_arguments(trainer: Any) -> dict[str, Any]:
+    """What a `GRPOTrainer` gives every reward function beside the rows' columns, prompts and completions."""
+    given = {
+        "trainer_state": trainer.state,
+        "log_extra": trainer._log_completion_extra,
+        "log_metric": trainer._log_metric,
+    }
+    return given if trainer.environments is None else {**given, "environments": trainer.environments}
 
 
 class _HeadOnly:

@@ -36,7 +36,7 @@ IMAGES = "vidalign_images"
 """TRL takes a column named `images` for its own vision path, which has neither video nor shared prefixes."""
 
 
-class VideoTrainer:
+class VideoTrainer(_trl.TRLTrainer):
     """Mixed into a TRL trainer, before it. Text-only datasets keep TRL's own preparation.
 
     Class attributes: `_kind`, the kind of rows (`vidalign.rows.COMPLETIONS`); `_parent`, the name of the TRL trainer;
@@ -50,9 +50,6 @@ class VideoTrainer:
     _shares_text: ClassVar[bool] = True
     _tag_names: ClassVar[list[str]]
     _name: ClassVar[str]
-    # Set by TRL's `__init__`.
-    loss_types: list[str]
-    loss_weights: list[float]
 
     def _media_collator(self, encoder: RowEncoder, pad_token_id: int, args: Any) -> Any:
         raise NotImplementedError
@@ -135,13 +132,13 @@ class VideoTrainer:
                 **kwargs,
             )
         if args.freeze:
-            freeze(self.model, args.freeze)  # type: ignore[attr-defined]
-            if not any(parameter.requires_grad for parameter in self.model.parameters()):  # type: ignore[attr-defined]
+            freeze(self.model, args.freeze)
+            if not any(parameter.requires_grad for parameter in self.model.parameters()):
                 raise ValueError(f"freeze={args.freeze} leaves nothing to train; freeze less")
         args.ddp_find_unused_parameters = searches
-        leave_ddp_when_alone(self.accelerator)  # type: ignore[attr-defined]
+        leave_ddp_when_alone(self.accelerator)
         if searches is None and self._family is not None and args.share_prefix:
-            search_only_if_needed(self.accelerator, self.model, self._family, idle=self._has_media)  # type: ignore[attr-defined]
+            search_only_if_needed(self.accelerator, self.model, self._family, idle=self._has_media)
 
     def _placeholders(self, processing_class: Any, config: Any) -> Placeholders | None:
         """None for a model of no known family, of which nothing is known to stand for media."""
@@ -193,7 +190,7 @@ class VideoTrainer:
             model,
             share=args.share_prefix,
             self_check=args.prefix_self_check and not known,
-            report=lambda line: self.accelerator.print(line),  # type: ignore[attr-defined]
+            report=lambda line: self.accelerator.print(line),
             backend=args.prefix_attention,
             encoder=self._media_encoder,
             run_idle_towers=self._has_media and args.world_size > 1,
@@ -238,15 +235,15 @@ class VideoTrainer:
     # Overrides of TRL
 
     def _get_dataloader(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(dataset, IterableDataset) and self.accelerator.num_processes > 1:  # type: ignore[attr-defined]
+        if isinstance(dataset, IterableDataset) and self.accelerator.num_processes > 1:
             dataset = UnshardedStream(dataset)
-        return super()._get_dataloader(dataset, *args, **kwargs)  # type: ignore[misc]
+        return super()._get_dataloader(dataset, *args, **kwargs)
 
     def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> Any:
-        return super().evaluate(each(eval_dataset, as_table), *args, **kwargs)  # type: ignore[misc]
+        return super().evaluate(each(eval_dataset, as_table), *args, **kwargs)
 
     def get_test_dataloader(self, test_dataset: Any) -> Any:
-        return super().get_test_dataloader(as_table(test_dataset, "test"))  # type: ignore[misc]
+        return super().get_test_dataloader(as_table(test_dataset, "test"))
 
     def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, *rest: Any) -> Any:
         if self._reads_rows:
@@ -255,7 +252,7 @@ class VideoTrainer:
         refuse_unseen(dataset, str(rest[-1]))
         if getattr(dataset, "_fingerprint", None) not in self._prepared:
             dataset = self._media_rows(dataset, str(rest[-1]))
-        return super()._prepare_dataset(dataset, processing_class, args, *rest)  # type: ignore[misc]
+        return super()._prepare_dataset(dataset, processing_class, args, *rest)
 
     def _set_signature_columns_if_needed(self) -> None:
         if self._reads_rows:
@@ -266,49 +263,49 @@ class VideoTrainer:
                 *("ordered", DIALOGUE),
             ]
         else:
-            super()._set_signature_columns_if_needed()  # type: ignore[misc]
+            super()._set_signature_columns_if_needed()
 
     def _fingerprinted(self, dataset: Any) -> Any:
         """A dataset for TRL to compute reference log-probs of: under a fingerprint of all that they depend on."""
         if not isinstance(dataset, Dataset):
             return dataset  # TRL refuses it
         dataset = copy.copy(dataset)
-        if self.is_world_process_zero():  # type: ignore[attr-defined]
+        if self.is_world_process_zero():
             # TRL takes the first process's for all.
-            accelerator = self.accelerator  # type: ignore[attr-defined]
+            accelerator = self.accelerator
             dataset._fingerprint = reference_fingerprint(
                 dataset,
-                collator=self.data_collator,  # type: ignore[attr-defined]
-                reference=accelerator.unwrap_model(self.ref_model or self.model),  # type: ignore[attr-defined]
-                args=self.args,  # type: ignore[attr-defined]
+                collator=self.data_collator,
+                reference=accelerator.unwrap_model(self.ref_model or self.model),
+                args=self.args,
                 folder=self._folder,
                 precision=accelerator.mixed_precision,
             )
-        lay_down(dataset, self.args.output_dir)  # type: ignore[attr-defined]
+        lay_down(dataset, self.args.output_dir)
         return dataset
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        target = model if model is not None else self.model  # type: ignore[attr-defined]
+        target = model if model is not None else self.model
         if self._loads_renamed(target, resume_from_checkpoint):
             load_renamed(target, resume_from_checkpoint)
         else:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def _load_best_model(self) -> None:
-        best = self.state.best_model_checkpoint  # type: ignore[attr-defined]
-        if self._loads_renamed(self.model, best):  # type: ignore[attr-defined]
-            load_renamed(self.model, best)  # type: ignore[attr-defined]
+        best = self.state.best_model_checkpoint
+        if self._loads_renamed(self.model, best):
+            load_renamed(self.model, best)
         else:
-            super()._load_best_model()  # type: ignore[misc]
+            super()._load_best_model()
 
     def _loads_renamed(self, model: Any, folder: str) -> bool:
-        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled  # type: ignore[attr-defined]
+        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
         return not sharded and hasattr(model, "get_output_embeddings") and is_renamed(model, folder)
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        super().create_model_card(*args, **kwargs)  # type: ignore[misc]
-        if self.is_world_process_zero():  # type: ignore[attr-defined]
-            append_details(os.path.join(self.args.output_dir, "README.md"), self)  # type: ignore[attr-defined]
+        super().create_model_card(*args, **kwargs)
+        if self.is_world_process_zero():
+            append_details(os.path.join(self.args.output_dir, "README.md"), self)
 
 
 def has_media(dataset: Any) -> bool:
