@@ -25,6 +25,51 @@ from vidalign.prefix import RowBatch, SharedPrefix
 
 TRAINER_MODULES = {"DPOTrainer": dpo_trainer, "SFTTrainer": sft_trainer, "GRPOTrainer": grpo_trainer}
 
+OVERRIDDEN = {
+    "DPOTrainer": {
+        "__init__": "632f447c71dcb043",
+        "_compute_loss": "5e58a1699e0d76cd",
+        "_precompute_ref_logps": "f2c098c7da6ca701",
+        "_prepare_dataset": "35e349e8e8266df4",
+        "_set_signature_columns_if_needed": "71225a628baed4cb",
+        "compute_ref_log_probs": "90611af9cbadb8ec",
+        "evaluate": "c4ef502ba33a335a",
+    },
+    "SFTTrainer": {
+        "__init__": "90b61e42b6900b05",
+        "_prepare_dataset": "04b668d28493f693",
+        "_set_signature_columns_if_needed": "aaa1b89b48a68db6",
+        "evaluate": "77fd4eda985fc9da",
+    },
+    "GRPOTrainer": {
+        "__init__": "18f01b7a46c9544b",
+        "_calculate_rewards": "736ae29b083840b5",
+        "_compute_loss": "80295546bbdbf6f7",
+        "_generate": "2a27fdf8f5e6f356",
+        "_generate_and_score_completions": "1fa48922792dcd5c",
+        "_generate_single_turn": "e0f02e4fc094cefd",
+        "_get_per_token_logps_and_entropies": "ea73c3909275851d",
+        "_get_train_sampler": "36497afb4d311dc9",
+        "_prepare_inputs": "f824e7fb07147956",
+        "_save_checkpoint": "ec91bde123649111",
+        "_set_signature_columns_if_needed": "564a2edd0b398392",
+        "_tokenize_prompts": "d2d27f7c9bfda85f",
+        "get_eval_dataloader": "301561e842dd5fbe",
+    },
+    "_BaseTrainer": {
+        "create_model_card": "4f8a407fd9fd3f6e",
+    },
+    "Trainer": {
+        "_get_dataloader": "d1296dbd4dcb6a20",
+        "_load_best_model": "0e183d55a9db7414",
+        "_load_from_checkpoint": "a2804e8d93a297e3",
+        "_load_rng_state": "d5ebdfc0a0884c4b",
+        "_run_epoch": "31aff00f34c302a2",
+    },
+}
+"""The methods of TRL's trainers, and the private ones of transformers', that ours override: by class, each with the first 16
+digits of its source's SHA-256 as it was read. A source that differs is to be read again before its digits are changed."""
+
 __all__ = [
     "TRLTrainer",
     "TrainingConfig",
