@@ -304,7 +304,8 @@ def test_forwards_that_only_keep_other_processes_company_change_nothing(grpo_of,
     """With sharded weights a forward is a collective, and processes with fewer prompts run more of them."""
     plain = first_inputs(grpo_of(num_iterations=2))
     trainer = grpo_of(num_iterations=2)
-    monkeypatch.setattr("vidalign.trainers.grpo.forwards_of_all", lambda trainer, own: own + 2)
+    for module in ("grpo", "online.sampling"):
+        monkeypatch.setattr(f"vidalign.trainers.{module}.forwards_of_all", lambda trainer, own: own + 2)
     inputs = first_inputs(trainer)
     for name in ("completion_ids", "old_per_token_logps", "ref_per_token_logps"):
         torch.testing.assert_close(inputs[name], plain[name])

@@ -13,19 +13,20 @@ from trl import GRPOConfig, GRPOTrainer
 
 from vidalign.encoding import RowEncoder
 from vidalign.judge.environment import notice_unnamed
-from vidalign.trainers import _trl
-from vidalign.trainers.base import VideoTrainer, each, has_media, refuse_unseen
+from vidalign.trainers.base import VideoTrainer
 from vidalign.trainers.config import VideoFields
+from vidalign.trainers.incoming import each
+from vidalign.trainers.media_columns import has_media, refuse_unseen
 from vidalign.trainers.online.batch import OnlineBatch
-from vidalign.trainers.online.engine import request_of, take_over
+from vidalign.trainers.online.engine import take_over
 from vidalign.trainers.online.micro_batches import micro_batches, same_prompts, shuffled_groups
 from vidalign.trainers.online.resuming import ResumableRollouts
-from vidalign.trainers.online.rewarding import Rewarding, collected, judges_asked
-from vidalign.trainers.online.rollouts import columns_seen, encode_rollout
+from vidalign.trainers.online.rewarding import begun_rewards, collected, judges_asked
+from vidalign.trainers.online.rollouts import begun
 from vidalign.trainers.online.sampling import is_left_to_trl, refuse_with_media, sample
 from vidalign.trainers.online.scoring import score
-from vidalign.trainers.online.sharded import forwards_of_all, is_sharded, whole_root
-from vidalign.trainers.online.stopping import BatchFailure, agreed
+from vidalign.trainers.online.sharded import forwards_of_all
+from vidalign.trainers.online.stopping import BatchFailure
 
 
 @dataclass
@@ -116,34 +117,19 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
     # The batch under way
 
     @contextlib.contextmanager
-    def _working_on(self, batch: OnlineBatch) -> Iterator[OnlineBatch]:
+    def _working_on(self, batch: OnlineBatch) -> Iterator[None]:
         self._batch = batch
         try:
-            yield batch
+            yield
         finally:
             batch.end()
             self._batch = OnlineBatch()
 
-    def _begun(self, rows: list[dict[str, Any]]) -> OnlineBatch:
-        if not self._reads_rows:
-            return OnlineBatch(rows)
-        assert self._family is not None
-        encode = partial(
-            encode_rollout,
-            self._encoder,
-            rows,
-            chat_template_kwargs=self.args.chat_template_kwargs or {},
-            max_length=self.args.max_length,
-            max_completion_length=self.max_completion_length,
-            request=partial(request_of, audio_rate=self._family.audio_rate) if self.use_vllm else None,
-            device=self.accelerator.device,
-        )
-        return agreed(self.accelerator, "reading the media of the next batch", encode)
-
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         before = self._state_to_go_on_with()
         try:
-            with self._working_on(self._begun(inputs)) as batch:
+            batch = begun(self, inputs) if self._reads_rows else OnlineBatch(inputs)
+            with self._working_on(batch):
                 output = super()._generate_and_score_completions(inputs)
         except BatchFailure as failure:
             before.restore()  # a resumed run goes on as if this batch had not begun
@@ -165,35 +151,18 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
 
     def _generate_single_turn(
         self,
-        prompt_ids: list[list[int]],
+        prompt_ids: list[Any],
         images: Any,
         multimodal_fields: dict[str, Any],
         num_generations: int,
         **given: Any,
     ) -> tuple[list[list[int]], list[list[float]] | None]:
-        batch, args = self._batch, self.args
-        asked: Any = [batch.requests[number] for number in batch.numbers] if batch.requests else prompt_ids
-        if batch.requests or (not batch.prompts and is_left_to_trl(self, images, multimodal_fields)):
-            # Requests stand in the place of token ids, for `RolloutEngine`.
-            return super()._generate_single_turn(asked, images, multimodal_fields, num_generations, **given)
-        if not batch.prompts:
-            batch.read_text(prompt_ids)
-        with (
-            _trl.policy_for_generation(self) as model,
-            whole_root(self.model_wrapped),
-            # Prompts are read by the backbone, below the forward that accelerate casts.
-            self.accelerator.autocast(),
-        ):
-            completions = sample(
-                batch,
-                model,
-                share=args.share_prefix,
-                forwards=partial(forwards_of_all, self),
-                encoder=self._media_encoder,
-                run_idle_towers=self._reads_rows and is_sharded(self),
-                generation_config=self.generation_config,
-            )
-        return completions, None
+        batch = self._batch
+        if batch.requests:  # in the place of token ids, for `RolloutEngine`
+            prompt_ids = [batch.requests[number] for number in batch.numbers]
+        elif batch.prompts or not is_left_to_trl(self, images, multimodal_fields):
+            return sample(self, batch if batch.prompts else OnlineBatch.of_text(prompt_ids)), None
+        return super()._generate_single_turn(prompt_ids, images, multimodal_fields, num_generations, **given)
 
     # Rewards
 
@@ -201,26 +170,16 @@ class VideoGRPOTrainer(VideoTrainer, ResumableRollouts, GRPOTrainer):
         output = super()._generate(prompts)
         _, completion_ids, _, completions, _, extra_fields, *_ = output
         if not extra_fields:  # which are columns of the rows, but only once the completions have been scored
-            self._batch.rewarding = self._start_rewards(prompts, completions, completion_ids)
+            rows = self._batch.rows
+            self._batch.rewarding = begun_rewards(self, rows, prompts, completions, completion_ids)
         return output
-
-    def _start_rewards(self, prompts: Any, completions: Any, completion_ids: Any) -> Rewarding:
-        given = {
-            **columns_seen(self._batch.rows, self._folder),
-            **_trl.reward_arguments(self),
-            "prompts": prompts,
-            "completions": completions,
-            "completion_ids": completion_ids,
-            "media_folder": self._folder,
-        }
-        return Rewarding(self.reward_funcs, getattr(self, "async_loop", None), given)
 
     def _calculate_rewards(
         self, inputs: list[Any], prompts: list[Any], completions: list[Any], completion_ids_list: list[Any]
     ) -> torch.Tensor:
         batch = self._batch
         if batch.rewarding is None:
-            batch.rewarding = self._start_rewards(prompts, completions, completion_ids_list)
+            batch.rewarding = begun_rewards(self, inputs, prompts, completions, completion_ids_list)
         batch.outcomes = batch.rewarding.collect_everywhere(self.accelerator, self.reward_func_names)
         for name, value in batch.rewarding.times().items():
             self._metrics["train" if self.model.training else "eval"][name].append(value)

@@ -43,12 +43,15 @@ class OnlineBatch:
         """A micro-batch as the loss gets it."""
         return cls(group=inputs.get("prefix_group"), media=inputs.get("media"))
 
-    def read_text(self, prompt_ids: Sequence[Sequence[int]]) -> None:
+    @classmethod
+    def of_text(cls, prompt_ids: Sequence[Sequence[int]]) -> OnlineBatch:
         """Prompts of text [B], each run of equal ones once."""
+        batch = cls()
         for ids in prompt_ids:
-            if not self.prompts or self.prompts[-1].input_ids != list(ids):
-                self.prompts.append(EncodedPrompt(list(ids)))
-            self.numbers.append(len(self.prompts) - 1)
+            if not batch.prompts or batch.prompts[-1].input_ids != list(ids):
+                batch.prompts.append(EncodedPrompt(list(ids)))
+            batch.numbers.append(len(batch.prompts) - 1)
+        return batch
 
     def groups(self, prompt_ids: torch.Tensor, prompt_mask: torch.Tensor) -> tuple[torch.Tensor, HeldMedia]:
         """(which of the media each row [B] has, the media); text has empty ones, by its prompts' tokens [B, P]."""

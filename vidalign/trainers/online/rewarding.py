@@ -5,20 +5,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
 from torch import nn
 
+from vidalign.encoding.images import read_image
 from vidalign.llm.question import Judge
 from vidalign.rewards.reward import Reward
-from vidalign.trainers._trl import is_async_callable
+from vidalign.rows import MediaFolder
+from vidalign.trainers._trl import is_async_callable, reward_arguments
+from vidalign.trainers.collators import ROW
+from vidalign.trainers.media_columns import HIDDEN
 from vidalign.trainers.online.stopping import agree
 
 Outcome = list[float | None] | Exception | None
 """What a reward function returned or raised; None for a reward model, which TRL runs itself."""
+SHOWN = {hidden: name for name, hidden in HIDDEN.items()}
 
 
 class CollectedReward:
@@ -151,3 +156,41 @@ class Rewarding:
             return {}
         hidden = max(0.0, 1 - self.waited / total)
         return {"reward_time/hidden_share": hidden, "reward_time/waited": self.waited}
+
+
+def begun_rewards(
+    trainer: Any,
+    rows: Sequence[Mapping[str, Any]],
+    prompts: list[Any],
+    completions: list[Any],
+    completion_ids: list[list[int]],
+) -> Rewarding:
+    """The reward functions of a `GRPOTrainer`, begun on its completions of the rows."""
+    given = {
+        **_columns_seen(rows, trainer._folder),
+        **reward_arguments(trainer),
+        "prompts": prompts,
+        "completions": completions,
+        "completion_ids": completion_ids,
+        "media_folder": trainer._folder,
+    }
+    return Rewarding(trainer.reward_funcs, getattr(trainer, "async_loop", None), given)
+
+
+def _columns_seen(rows: Sequence[Mapping[str, Any]], folder: MediaFolder) -> dict[str, list[Any]]:
+    """The columns that reward functions are given: all of the dataset's but the prompt, which they are given anyway."""
+    return {
+        SHOWN.get(name, name): [_as_seen(name, row[name], folder) for row in rows]
+        for name in rows[0]
+        if name not in ("prompt", "completion", "completion_ids", ROW)
+    }
+
+
+def _as_seen(column: str, value: Any, folder: MediaFolder) -> Any:
+    """What a reward function is given of a column: what the row holds, but pictures in place of the files of a column of
+    `datasets.Image`, as from TRL."""
+    if column not in SHOWN or value is None:
+        return value
+    if isinstance(value, list):
+        return [_as_seen(column, item, folder) for item in value]
+    return read_image(folder.locate(value)) if isinstance(value, Mapping) else value

@@ -1,48 +1,47 @@
-"""From the rows of a generation batch to its prompts, each distinct one once, and to the columns that rewards are given."""
+"""From the rows of a generation batch to its prompts, each distinct one once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 
 from vidalign.encoding import EncodedRow, RowEncoder
-from vidalign.encoding.images import read_image
 from vidalign.families.family import EncodedPrompt
 from vidalign.prefix import HeldMedia
-from vidalign.rows import MediaFolder
-from vidalign.trainers.base import IMAGES
 from vidalign.trainers.collators import ROW, encode_rows
+from vidalign.trainers.media_columns import HIDDEN
 from vidalign.trainers.online.batch import OnlineBatch
-
-IMAGES_SEEN = {IMAGES: "images", "vidalign_image": "image"}
-"""Columns that were renamed before TRL saw them, by the name that reward functions know."""
+from vidalign.trainers.online.engine import request_of
+from vidalign.trainers.online.stopping import agreed
 
 PROMPT_COLUMNS = (
     *("prompt", "tools", "chat_template_kwargs"),
-    *("videos", "video", "audios", "audio", "images", "image", *IMAGES_SEEN),
+    *("videos", "video", "audios", "audio", "images", "image", *HIDDEN.values()),
 )
 """What makes a prompt, where a row has no number."""
 
 
-def columns_seen(rows: Sequence[Mapping[str, Any]], folder: MediaFolder) -> dict[str, list[Any]]:
-    """The columns that reward functions are given: all of the dataset's but the prompt, which they are given anyway."""
-    return {
-        IMAGES_SEEN.get(name, name): [_as_seen(name, row[name], folder) for row in rows]
-        for name in rows[0]
-        if name not in ("prompt", "completion", "completion_ids", ROW)
-    }
+def begun(trainer: Any, rows: list[dict[str, Any]]) -> OnlineBatch:
+    """A generation batch of a trainer that reads its rows itself. All processes must call it together.
 
-
-def _as_seen(column: str, value: Any, folder: MediaFolder) -> Any:
-    """What a reward function is given of a column: what the row holds, but pictures in place of the files of a column of
-    `datasets.Image`, as from TRL."""
-    if column not in IMAGES_SEEN or value is None:
-        return value
-    if isinstance(value, list):
-        return [_as_seen(column, item, folder) for item in value]
-    return read_image(folder.locate(value)) if isinstance(value, Mapping) else value
+    Raises:
+        BatchFailure: a file cannot be read, or a prompt has no room, in one of the processes.
+    """
+    request = partial(request_of, audio_rate=trainer._family.audio_rate) if trainer.use_vllm else None
+    encode = partial(
+        encode_rollout,
+        trainer._encoder,
+        rows,
+        chat_template_kwargs=trainer.args.chat_template_kwargs or {},
+        max_length=trainer.args.max_length,
+        max_completion_length=trainer.max_completion_length,
+        request=request,
+        device=trainer.accelerator.device,
+    )
+    return agreed(trainer.accelerator, "reading the media of the next batch", encode)
 
 
 def encode_rollout(

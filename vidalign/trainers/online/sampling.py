@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from vidalign.prefix import generate
+from vidalign.trainers._trl import policy_for_generation
 from vidalign.trainers.online.batch import OnlineBatch
+from vidalign.trainers.online.sharded import forwards_of_all, is_sharded, whole_root
 
 
-def sample(
-    batch: OnlineBatch,
-    model: Any,
-    *,
-    share: bool,
-    forwards: Callable[[int], int],
-    encoder: Any,
-    run_idle_towers: bool,
-    generation_config: Any,
-) -> list[list[int]]:
-    """The completions' token ids, one a row of the batch, whose prompts are known.
-
-    Args:
-        model: the policy, with whole weights.
-        share: False reads the prompt of every row by itself.
-        forwards: of this process -> to run, where others run more; what is too much is thrown away.
-        encoder, run_idle_towers, generation_config: as `vidalign.prefix.generate` has them.
-    """
-    prompts, numbers = batch.prompts, batch.numbers
+def sample(trainer: Any, batch: OnlineBatch) -> list[list[int]]:
+    """The completions' token ids, one a row of the batch, by a `GRPOTrainer`'s policy. With sharded weights all processes must
+    call it together, and run as many forwards as any of them needs."""
+    prompts, numbers, share = batch.prompts, batch.numbers, trainer.args.share_prefix
     if not share:
         prompts, numbers = [prompts[number] for number in numbers], list(range(len(numbers)))
     samples = [numbers.count(number) for number in range(len(prompts))]
-    more = forwards(len(prompts)) - len(prompts)
-    responses = generate(
-        model,
-        [*prompts, *prompts[-1:] * more],
-        samples=[*samples, *[0] * more],
-        encoder=encoder,
-        share=share,
-        run_idle_towers=run_idle_towers,
-        generation_config=generation_config,
-    )
+    with (
+        policy_for_generation(trainer) as model,
+        whole_root(trainer.model_wrapped),
+        # Prompts are read by the backbone, below the forward that accelerate casts.
+        trainer.accelerator.autocast(),
+    ):
+        more = forwards_of_all(trainer, len(prompts)) - len(prompts)
+        responses = generate(
+            model,
+            [*prompts, *prompts[-1:] * more],
+            samples=[*samples, *[0] * more],
+            encoder=trainer._media_encoder,
+            share=share,
+            run_idle_towers=trainer._reads_rows and is_sharded(trainer),
+            generation_config=trainer.generation_config,
+        )
     return [response for own in responses for response in own]
 
 
