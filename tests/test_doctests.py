@@ -31,7 +31,7 @@ WITH_EXAMPLES = [
     *(getattr(vidalign.video, name) for name in vidalign.video.__all__),
 ]
 FUNCTIONS = [value for value in WITH_EXAMPLES if inspect.isfunction(value)]
-NOT_PURE = ("apart", "avocado_rewards")  # they make reward functions
+NOT_PURE = ("joint_rewards", "avocado_rewards")  # they make reward functions
 
 
 @pytest.fixture

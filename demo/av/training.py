@@ -17,7 +17,7 @@ from demo.training import PLAIN, REST, Measured, Runner, Schedule, measured
 from vidalign.encoding import RowEncoder, VideoSampling
 from vidalign.families import family_of
 from vidalign.judge import LexicalJudge
-from vidalign.rewards import ChecklistReward, DialogueReward, LengthReward, apart
+from vidalign.rewards import ChecklistReward, DialogueReward, LengthReward, joint_rewards
 from vidalign.rows import MediaFolder
 from vidalign.toyworld.optimizer import MuonAdamW
 from vidalign.toyworld.sound.model import SAMPLED_FRAMES, build_config, build_processor
@@ -82,7 +82,7 @@ def reinforce(
     judge = LexicalJudge()
     trainer = VideoGRPOTrainer(
         model=model,
-        reward_funcs=apart(
+        reward_funcs=joint_rewards(
             [
                 DialogueReward(judge),
                 ChecklistReward(judge),

@@ -5,7 +5,7 @@ import pytest
 
 import vidalign.rewards as rewards
 from vidalign.judge import LexicalJudge, Unusable
-from vidalign.rewards import LengthReward, SumReward, apart, avocado_rewards
+from vidalign.rewards import LengthReward, SumReward, avocado_rewards, joint_rewards
 from vidalign.rewards.checklist import ChecklistReward
 from vidalign.rewards.dialogue import DialogueReward
 
@@ -69,7 +69,7 @@ def test_a_part_that_does_not_apply_is_left_out(stand_in, run):
 
 
 def test_three_functions_have_three_names_and_values(stand_in):
-    parts = apart(three(judge_of(stand_in)))
+    parts = joint_rewards(three(judge_of(stand_in)))
     assert [part.__name__ for part in parts] == ["checklist_reward", "dialogue_reward", "length_reward"]
     assert call_all(parts, [CAPTION], **columns()) == [[0.5], [1.0], [0.5]]
 
@@ -80,32 +80,32 @@ def test_one_unscored_part_takes_the_others_of_that_completion_only(stand_in):
             return Unusable("truncated")
         return {"verdicts": [{"index": 1, "mentioned": True}, {"index": 2, "mentioned": True}]}
 
-    parts = apart(three(judge_of(stand_in, checklist=answer)))
+    parts = joint_rewards(three(judge_of(stand_in, checklist=answer)))
     values = call_all(parts, [CAPTION, "bad", CAPTION], **columns(3))
     assert values == [[1.0, None, 1.0], [1.0, None, 1.0], [0.5, None, 0.5]]
 
 
 def test_not_applying_takes_nothing_with_it(stand_in):
-    parts = apart(three(judge_of(stand_in)))
+    parts = joint_rewards(three(judge_of(stand_in)))
     assert call_all(parts, [CAPTION], **(columns() | {"keypoints": [None]})) == [[None], [1.0], [0.5]]
 
 
 def test_a_batch_is_judged_once_for_all_functions(stand_in):
     judge = judge_of(stand_in)
-    call_all(apart(three(judge)), [CAPTION], **columns())
+    call_all(joint_rewards(three(judge)), [CAPTION], **columns())
     assert [question.task for question in judge.questions].count("checklist") == 1
 
 
 def test_the_next_batch_is_judged_anew_even_in_the_same_list(stand_in):
     judge = judge_of(stand_in)
-    parts, completions = apart(three(judge)), [CAPTION]
+    parts, completions = joint_rewards(three(judge)), [CAPTION]
     call_all(parts, completions, **columns())
     completions[0] = ""
     assert call_all(parts, completions, **columns())[0] == [0.0]
 
 
 def test_one_after_the_other_is_the_same(stand_in):
-    parts, completions = apart(three(judge_of(stand_in))), [CAPTION]
+    parts, completions = joint_rewards(three(judge_of(stand_in))), [CAPTION]
 
     async def step():
         return [await part(completions=completions, **columns()) for part in parts]
@@ -115,7 +115,7 @@ def test_one_after_the_other_is_the_same(stand_in):
 
 def test_metrics_are_logged_once(stand_in):
     logged = []
-    parts = apart(three(judge_of(stand_in)))
+    parts = joint_rewards(three(judge_of(stand_in)))
     call_all(parts, [CAPTION], log_metric=lambda name, value: logged.append(name), **columns())
     assert [
         logged.count(name) for name in ("checklist/unscored", "dialogue/unscored", "length/over_soft_limit")
@@ -123,7 +123,7 @@ def test_metrics_are_logged_once(stand_in):
 
 
 def test_an_error_reaches_every_function(stand_in):
-    parts = apart(three(judge_of(stand_in)))
+    parts = joint_rewards(three(judge_of(stand_in)))
 
     async def step():
         given = {"completions": [CAPTION], "completion_ids": [[0]], "dialogue": [TURNS]}
@@ -158,7 +158,7 @@ def test_pickled_rewards_score_the_same(name, run):
 
 def test_a_pickled_list_stays_together(stand_in):
     parts = pickle.loads(pickle.dumps(avocado_rewards(LexicalJudge())))
-    assert parts[0].together is parts[2].together
+    assert parts[0].joint is parts[2].joint
     assert call_all(parts, [CAPTION], **columns()) == [[0.5], [1.0], [0.5]]
 
 

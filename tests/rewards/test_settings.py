@@ -67,14 +67,14 @@ def test_parts_of_a_sum_stay_together_with_their_settings(run, stand_in, grantin
         named(*PARTS), {"avocado_length_reward": {"soft_limit": 10, "hard_limit": 50}}, LexicalJudge()
     )
     assert [reward.__name__ for reward in made] == list(names.values())
-    assert len({id(reward.together) for reward in made}) == 1
+    assert len({id(reward.joint) for reward in made}) == 1
     assert [run(reward, ["A dog barks."], **ROW) for reward in made] == [
         [1.0],
         [1.0],
         [0.5],
     ]  # (50 - 30) / 40
-    assert rewards.avocado_length_reward.together.rewards[2] == rewards.LengthReward()
-    assert pickle.loads(pickle.dumps(made))[2].together.rewards[2].soft_limit == 10
+    assert rewards.avocado_length_reward.joint.rewards[2] == rewards.LengthReward()
+    assert pickle.loads(pickle.dumps(made))[2].joint.rewards[2].soft_limit == 10
 
 
 def test_parts_that_are_not_named_are_not_scored(run):
@@ -131,8 +131,8 @@ def test_the_runs_judge_is_for_all_that_have_none_of_their_own():
         gemini,
     )
     total, checklist, dialogue, _, colour = made
-    assert checklist.together.rewards[0].judge is gemini and colour.judge is gemini
-    assert dialogue.together.rewards[1].judge == LLMJudge("openai/own")
+    assert checklist.joint.rewards[0].judge is gemini and colour.judge is gemini
+    assert dialogue.joint.rewards[1].judge == LLMJudge("openai/own")
     assert total.rewards[0].judge is gemini and total.rewards[1].judge == LLMJudge("openai/a", max_calls=3)
 
 

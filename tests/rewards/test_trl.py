@@ -77,7 +77,7 @@ def test_in_python_with_a_judge_that_fails_some(saved_model, tmp_path, stand_in)
     from trl import GRPOConfig, GRPOTrainer
 
     from vidalign.judge import Unusable
-    from vidalign.rewards import apart
+    from vidalign.rewards import joint_rewards
     from vidalign.rewards.checklist import ChecklistReward
     from vidalign.rewards.length import LengthReward
 
@@ -104,7 +104,7 @@ def test_in_python_with_a_judge_that_fails_some(saved_model, tmp_path, stand_in)
     )
     trainer = GRPOTrainer(
         model=saved_model("qwen2"),
-        reward_funcs=apart([ChecklistReward(stand_in({"checklist": answer})), LengthReward()]),
+        reward_funcs=joint_rewards([ChecklistReward(stand_in({"checklist": answer})), LengthReward()]),
         args=config,
         train_dataset=Dataset.from_list(rows),
     )

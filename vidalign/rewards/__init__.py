@@ -6,7 +6,7 @@ av.
 """
 
 from vidalign.rewards.checklist import ChecklistReward, checklist_score
-from vidalign.rewards.composite import SumReward, apart, avocado_rewards
+from vidalign.rewards.composite import SumReward, avocado_rewards, joint_rewards
 from vidalign.rewards.dialogue import DialogueReward, Match, align_dialogue, dialogue_f1, similarity
 from vidalign.rewards.length import LengthReward, length_ramp
 from vidalign.rewards.repetition import (
@@ -24,7 +24,6 @@ __all__ = [
     "RepetitionReward",
     "SumReward",
     "align_dialogue",
-    "apart",
     "avocado_checklist_reward",
     "avocado_dialogue_reward",
     "avocado_length_reward",
@@ -35,6 +34,7 @@ __all__ = [
     "collapsed",
     "dialogue_f1",
     "dialogue_reward",
+    "joint_rewards",
     "length_ramp",
     "length_reward",
     "repetition",

@@ -28,7 +28,7 @@ def _avocado(judge: Judge | None = None) -> list[Reward]:
 class SumReward(Reward):
     """The weighted sum of rewards: None where one of them could not be scored, or where none applies.
 
-    The parts are logged under their own names. For trainers that take one function; with TRL's GRPOTrainer `apart` also
+    The parts are logged under their own names. For trainers that take one function; with TRL's GRPOTrainer `joint_rewards` also
     gives each part its own curve and weight.
 
     Args:
@@ -61,7 +61,7 @@ class SumReward(Reward):
         return Score(sum(there)) if there else Score()
 
 
-class Together:
+class JointRewards:
     """Rewards of which all or none count for a completion, scored once a batch, whichever of them is called first."""
 
     def __init__(self, rewards: Sequence[Reward]) -> None:
@@ -94,34 +94,34 @@ class Together:
 class PartReward(Reward):
     """One of the rewards that are scored together."""
 
-    together: Together
+    joint: JointRewards
     index: int
 
     @property
     def __name__(self) -> str:
-        return _name(self.together.rewards[self.index])
+        return _name(self.joint.rewards[self.index])
 
     def judges(self) -> dict[str, Judge]:
-        return self.together.rewards[self.index].judges()
+        return self.joint.rewards[self.index].judges()
 
     async def __call__(self, prompts: Any = None, completions: Any = (), **given: Any) -> list[float | None]:
-        return await self.together.values(self.index, completions, given)
+        return await self.joint.values(self.index, completions, given)
 
 
-def apart(rewards: Sequence[Reward]) -> list[Reward]:
+def joint_rewards(rewards: Sequence[Reward]) -> list[Reward]:
     """The rewards as functions for TRL's `reward_funcs`, each logged under its own name and weighted by `reward_weights`, of
     which all or none count for a completion.
 
     They belong together: pass all of them to one trainer, and pickle them as one list.
     """
-    together = Together(rewards)
-    return [PartReward(together, index) for index in range(len(rewards))]
+    joint = JointRewards(rewards)
+    return [PartReward(joint, index) for index in range(len(rewards))]
 
 
 def avocado_rewards(judge: Judge | None = None) -> list[Reward]:
     """R_C, R_D and R_L (AVoCaDO Eq. 9) as three reward functions, `checklist_reward`, `dialogue_reward` and
     `length_reward`. `judge`: default the environment's."""
-    return apart(_avocado(judge))
+    return joint_rewards(_avocado(judge))
 
 
 async def _all_scores(rewards: Sequence[Reward], batch: Batch) -> list[list[Score]]:

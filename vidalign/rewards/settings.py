@@ -9,7 +9,7 @@ from typing import Any
 
 from vidalign.judge.settings import judge_of, kinds_of, read_settings, written
 from vidalign.llm.question import Judge
-from vidalign.rewards.composite import PartReward, SumReward, apart
+from vidalign.rewards.composite import PartReward, SumReward, joint_rewards
 from vidalign.rewards.reward import JudgedReward
 
 
@@ -37,10 +37,10 @@ def configured(
     groups: dict[int, list[int]] = {}
     for place, (_, found) in enumerate(rewards):
         if isinstance(found, PartReward):
-            groups.setdefault(id(found.together), []).append(place)
+            groups.setdefault(id(found.joint), []).append(place)
     for places in groups.values():
-        together = apart([made[place] for place in places])
-        for place, part in zip(places, together, strict=True):
+        joint = joint_rewards([made[place] for place in places])
+        for place, part in zip(places, joint, strict=True):
             made[place] = part
     return made
 
@@ -49,7 +49,7 @@ def _made(found: Any, settings: Mapping[str, Any], name: str, judge: Judge | Non
     if not isinstance(settings, Mapping):
         raise ValueError(f"{name}: {settings!r:.60} is not a mapping of settings to values")
     if isinstance(found, PartReward):
-        found = found.together.rewards[found.index]
+        found = found.joint.rewards[found.index]
     try:
         if isinstance(found, type) and issubclass(found, SumReward):
             found = found()  # its parts take settings and the judge, as those of an object do

@@ -13,7 +13,7 @@ from transformers import AutoProcessor
 from vidalign.encoding import RowEncoder, VideoSampling
 from vidalign.encoding.named_media import Placeholders, named_problem
 from vidalign.encoding.rendering import named_placeholders
-from vidalign.encoding.sound import AUDIO_COLUMNS, refuse_deaf, take_over_chunks
+from vidalign.encoding.sound import AUDIO_COLUMNS, require_audio, take_over_chunks
 from vidalign.families import freeze
 from vidalign.prefix import MediaEncoder, SharedPrefix
 from vidalign.rows import COMPLETIONS, DIALOGUE, MediaFolder, validate
@@ -88,7 +88,7 @@ class VideoTrainer(_trl.TRLTrainer):
         if self._family is not None and (self._reads_rows or self._shares_text):
             refuse_shared_noise(args)
         if args.use_audio_in_video:
-            refuse_deaf(self._family, "use_audio_in_video=True asks for the videos' sound")
+            require_audio(self._family, "use_audio_in_video=True asks for the videos' sound")
         self._folder = MediaFolder(args.media_root, tuple(args.media_allow))
         self._look = MediaLook(
             self._folder,

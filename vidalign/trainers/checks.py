@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import AutoConfig
 
-from vidalign.encoding.sound import AUDIO_COLUMNS, refuse_deaf
+from vidalign.encoding.sound import AUDIO_COLUMNS, require_audio
 from vidalign.families import FAMILIES, UnknownFamilyError, family_of, thinker_class
 from vidalign.families.family import Family
 from vidalign.trainers import _trl
@@ -51,7 +51,7 @@ def refuse_senseless(family: Family | None, columns: list[str], name: str) -> No
     """Columns of media that the family can neither see nor hear."""
     for column in AUDIO_COLUMNS:
         if column in columns:
-            refuse_deaf(family, f"the {name} dataset has the column {column}")
+            require_audio(family, f"the {name} dataset has the column {column}")
     media = {*MEDIA_COLUMNS, *HIDDEN.values()}.intersection(columns)
     if media and family is not None and not family.vision_tower:
         seeing = ", ".join(known.name for known in FAMILIES.values() if known.vision_tower)
