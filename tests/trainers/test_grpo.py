@@ -328,25 +328,12 @@ def test_evaluation_between_the_steps_of_a_generation(grpo_of, online_rows):
     assert len(logged) == 3
 
 
-def test_tools_on_media_are_refused(grpo_of):
-    with pytest.raises(ValueError, match="rollout_func is not supported for rows with media"):
-        grpo_of(trainer_options={"rollout_func": lambda prompts, trainer: {}})
-
-
 def test_a_prompt_without_room_names_its_row(grpo_of):
     message = (
         r"row \d of the dataset: the prompt has \d+ tokens.* max_completion_length=6 exceeds max_length=30"
     )
     with pytest.raises(ValueError, match=message):
         first_inputs(grpo_of(max_length=30))
-
-
-def test_media_that_only_the_evaluation_has_are_refused(grpo_of, online_rows):
-    from datasets import Dataset
-
-    trainer = {"eval_dataset": Dataset.from_list(online_rows(2))}
-    with pytest.raises(ValueError, match="the eval dataset has media, but the training dataset has none"):
-        grpo_of(rows=online_rows(2, media=False), model="qwen2_5_vl", trainer_options=trainer)
 
 
 def test_evaluating_other_rows_than_the_trainers_own(grpo_of, online_rows):
@@ -357,14 +344,6 @@ def test_evaluating_other_rows_than_the_trainers_own(grpo_of, online_rows):
     trainer.model.model.visual.register_forward_hook(lambda *_: towers.append(1))
     assert "eval_reward" in trainer.evaluate(eval_dataset=Dataset.from_list(online_rows(2)))
     assert towers
-
-
-@pytest.mark.parametrize(
-    "settings", [{"generation_kwargs": {"num_beams": 2}}, {"cache_implementation": "static"}]
-)
-def test_ways_of_generating_that_cannot_share_are_refused(settings, grpo_of):
-    with pytest.raises(ValueError, match="cache_implementation and num_beams are not supported"):
-        grpo_of(**settings)
 
 
 def test_streamed_rows_are_told_apart_by_all_that_makes_a_prompt(grpo_of, online_rows):
