@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import sys
 import tempfile
 import threading
@@ -49,6 +50,8 @@ class Trace:
 
     def __enter__(self) -> Trace:
         self.files, self.moves, self.crossings = set(), 0, 0
+        gc.collect()
+        gc.disable()  # what is thrown away is not on the way
         self._counting = True
         sys.setprofile(self._called)
         return self
@@ -56,6 +59,7 @@ class Trace:
     def __exit__(self, *_: Any) -> None:
         sys.setprofile(None)
         self._counting = False
+        gc.enable()
 
     def _called(self, frame: FrameType, event: str, _: Any) -> None:
         if event != "call" or not self._counting or frame.f_code.co_name == "<module>":
