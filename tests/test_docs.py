@@ -113,9 +113,16 @@ def test_rows_are_rows(page):
 
 
 @every_page
-def test_settings_are_trl_s(page):
+def test_settings_are_trl_s_or_a_build_s(page, tmp_path):
+    def write(text):
+        (tmp_path / "build.yaml").write_text(text)
+        return str(tmp_path / "build.yaml")
+
     for text in blocks(page, "yaml"):
-        assert {f"--{key}" for key in yaml.safe_load(text)} <= options_of("grpo")
+        if of_build := re.match(r"# vidalign build ([\w-]+)", text):
+            check_vidalign(["build", of_build[1], "--config", write(text)])
+        else:
+            assert {f"--{key}" for key in yaml.safe_load(text)} <= options_of("grpo")
 
 
 # --- commands -------------------------------------------------------------------------------------------------------
@@ -145,7 +152,9 @@ def refuse_unknown(words, method):
 def check_vidalign(words):
     try:
         args, rest = cli.parser().parse_known_args(words)
-    except SystemExit:
+    except SystemExit as stop:
+        if stop.code == 0:  # it has printed what was asked for
+            return
         raise AssertionError(f"vidalign {shlex.join(words)} does not parse") from None
     if args.command == "train":
         command = cli.launch_command(args.recipe, args.accelerate or "cpu", args.num_processes, rest)
@@ -159,9 +168,10 @@ def check_vidalign(words):
 def check_accelerate(words):
     assert words[0] == "launch"
     at = words.index("-m")
-    if words[at + 1] == "vidalign.generate":
+    command = {"vidalign.generate": "caption", "vidalign.data": "build"}.get(words[at + 1])
+    if command is not None:
         assert (ROOT / words[words.index("--config_file") + 1]).is_file()
-        check_vidalign(["caption", *words[at + 2 :]])
+        check_vidalign([command, *words[at + 2 :]])
         return
     method = words[at + 1].removeprefix("vidalign.trainers.")
     assert method in cli.METHODS
@@ -212,6 +222,7 @@ PROGRAMS = {
 
 def check_command(line):
     words = shlex.split(line, comments=True)
+    words = words[: words.index(">")] if ">" in words else words
     while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
         words = words[1:]
     if words:
@@ -220,7 +231,11 @@ def check_command(line):
 
 
 @every_page
-def test_commands_parse(page):
+def test_commands_parse(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for text in blocks(page, "yaml"):
+        if text.startswith("# vidalign build"):
+            Path("build.yaml").write_text(text)
     for line in "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines():
         check_command(line)
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 import vidalign
+from vidalign.data.builds import BUILDS
 
 PACKAGE = Path(vidalign.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# cli -> trainers, data, evaluate -> rewards, report -> judge, generate -> prefix, stages -> encoding, llm -> families, text, video
+# cli -> trainers, data, evaluate -> rewards, report -> judge, generate -> commands -> prefix, stages -> encoding, llm -> families, text, video
 # -> losses, rows, provenance -> _version
 LEVELS = [
     {"_version"},
@@ -18,6 +19,7 @@ LEVELS = [
     {"families", "text", "video"},
     {"encoding", "llm"},
     {"prefix", "stages"},
+    {"commands"},
     {"judge", "generate"},
     {"rewards", "report"},
     {"trainers", "data", "evaluate"},
@@ -143,6 +145,15 @@ def loaded_by(statement):
 
 def test_importing_vidalign_loads_nothing_heavy():
     assert loaded_by("import vidalign, vidalign.cli; dir(vidalign)") == set()
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["recipes"], ["build", "--help"], *(["build", kind, "--help"] for kind in BUILDS), ["caption", "--help"]]
+)  # fmt: skip
+def test_a_command_line_that_says_what_it_can_do_loads_nothing_heavy(words):
+    told = "from contextlib import redirect_stdout, suppress\nfrom vidalign.cli import main\n"
+    told += f"with redirect_stdout(sys.stderr), suppress(SystemExit):\n    main({words!r})"
+    assert loaded_by(told) == set()
 
 
 def test_importing_rewards_loads_nothing_heavy():

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import yaml
 
 from vidalign._version import __version__
+from vidalign.commands.lazy import LazyParser
 from vidalign.data import command as build_command
 from vidalign.generate import command as caption_command
 
@@ -161,7 +162,7 @@ def parser() -> argparse.ArgumentParser:
         prog="vidalign", description="Preference alignment for video language models.", allow_abbrev=False
     )
     main_parser.add_argument("--version", action="version", version=f"vidalign {__version__}")
-    commands = main_parser.add_subparsers(dest="command", required=True)
+    commands = main_parser.add_subparsers(dest="command", required=True, parser_class=LazyParser)
 
     train_parser = commands.add_parser(
         "train",

@@ -11,6 +11,7 @@ from demo.results import ChainCount
 from demo.settings import CHAIN_LENGTH
 from vidalign.data.chains import build_chains
 from vidalign.rows import MediaFolder, chain_of, text_of, validate
+from vidalign.stages import Run
 from vidalign.toyworld import world
 from vidalign.toyworld.degrade import ToyDegrader
 
@@ -55,6 +56,10 @@ def _build(setup: Setup, split: str) -> list[dict[str, Any]]:
     output = setup.runner.work / f"chains-{split}"
     # Restarted, so that what an interrupted demo with other settings has left is not in the way.
     build_chains(
-        setup.runner.world / f"{split}.jsonl", output, ToyDegrader(), length=CHAIN_LENGTH, restart=True
+        setup.runner.world / f"{split}.jsonl",
+        output,
+        ToyDegrader(),
+        length=CHAIN_LENGTH,
+        run=Run(resume="restart"),
     )
     return world.read_jsonl(output / "train.jsonl")

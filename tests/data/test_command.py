@@ -89,7 +89,7 @@ def test_two_at_once_the_second_is_refused_and_the_first_undisturbed(cli, start_
     source = cli.captions(f"caption {i}" for i in range(20))
     first = cli.start(source, "out.jsonl", "--concurrency", CONCURRENCY, judge=judge)
     wait_until(lambda: judge.asked)
-    for options in ([], ["--restart"]):
+    for options in ([], ["--resume", "restart"]):
         code, _, err = cli(source, "out.jsonl", *options, judge=judge)
         assert code == 2 and "another process" in err
     judge.server.held_from = math.inf
@@ -146,11 +146,11 @@ def test_a_journal_of_other_rows_or_arguments_is_refused_and_kept(cli, judge, re
     assert cli(source, "out.jsonl", judge=judge)[0] == 1
     kept, asked = journal.read_bytes(), len(judge.asked)
     code, _, err = cli(source, "out.jsonl", "--no-dialogue", judge=judge)
-    assert code == 2 and "dialogue was True and is False" in err and "--restart" in err
+    assert code == 2 and "dialogue was True and is False" in err and "--resume restart" in err
     code, _, err = cli.here(source, "out.jsonl")
     assert code == 2 and "judge was {'model': 'judge'" in err
     assert journal.read_bytes() == kept and len(judge.asked) == asked
-    assert cli(source, "out.jsonl", "--restart", "--allow-missing", judge=judge)[0] == 0
+    assert cli(source, "out.jsonl", "--resume", "restart", "--allow-missing", judge=judge)[0] == 0
     assert len(judge.asked) > asked
 
 
@@ -312,5 +312,5 @@ def test_started_again_after_it_ended_nothing_is_asked_or_changed(cli, judge):
     assert cli(source, "out.jsonl", judge=judge)[0] == 0
     code, _, err = cli(source, "out.jsonl", judge=judge)
     assert code == 2 and "is there already" in err and len(judge.asked) == 2
-    assert cli(source, "out.jsonl", "--restart", judge=judge)[0] == 0
+    assert cli(source, "out.jsonl", "--resume", "restart", judge=judge)[0] == 0
     assert len(judge.asked) == 4

@@ -6,6 +6,7 @@ import pytest
 
 from vidalign.data.judged import accounts, asked_of, judge_or_default, name_of, shown_name, window_of
 from vidalign.judge import LexicalJudge, LLMJudge, TaskJudges, environment, judge_from_env, tasks
+from vidalign.llm.forks import PerProcess
 
 BOTH = ("keypoints", "dialogue")
 GEMINI = LLMJudge("gemini/gemini-2.5-pro", api_base="http://localhost:1/v1", max_concurrency=3)
@@ -34,7 +35,7 @@ def test_judges_are_called_by_task_and_those_of_other_tasks_are_not_named():
 
 def test_the_default_is_named_like_the_offline_judge_that_is_meant(monkeypatch, capfd):
     monkeypatch.delenv("VIDALIGN_JUDGE", raising=False)
-    monkeypatch.setattr(environment, "_noticed", None)
+    monkeypatch.setattr(environment, "_noticed", PerProcess(list))
     unnamed = judge_or_default(judge_from_env(), BOTH)
     assert capfd.readouterr().err.count("NO JUDGE IS NAMED") == 1
     assert name_of(unnamed, BOTH) == name_of(LexicalJudge(), BOTH)

@@ -13,6 +13,7 @@ from vidalign.llm.question import Answer, Judge
 from vidalign.rewards.checklist import keypoints_of
 from vidalign.rewards.dialogue import turns_of
 from vidalign.rows import BadRows
+from vidalign.stages import Run
 from vidalign.stages.errors import MissingRows, PipelineError
 
 
@@ -159,11 +160,13 @@ def test_missing_rows_are_left_out_only_when_told_and_only_if_others_are_there(t
         build_keypoints(rows, tmp_path / "out.parquet", FakeJudge(lost))
     assert dict(error.value.missing) == {1: "keypoints: refusal, dialogue: truncated"}
     judge = FakeJudge(lost)
-    built = build_keypoints(rows, tmp_path / "out.parquet", judge, allow_missing=True)
+    built = build_keypoints(rows, tmp_path / "out.parquet", judge, run=Run(allow_missing=True))
     assert (built.rows, set(built.missing)) == (2, {1}) and {caption for _, caption in judge.asked} == {"b"}
     assert pq.read_table(tmp_path / "out.parquet")["caption"].to_pylist() == ["a", "c"]
     with pytest.raises(MissingRows):
-        build_keypoints([{"caption": "b"}], tmp_path / "o.jsonl", FakeJudge(lost), allow_missing=True)
+        build_keypoints(
+            [{"caption": "b"}], tmp_path / "o.jsonl", FakeJudge(lost), run=Run(allow_missing=True)
+        )
     assert not (tmp_path / "o.jsonl").exists() and not (tmp_path / "o.jsonl.stages").exists()
 
 
@@ -182,5 +185,5 @@ def test_the_window_bounds_the_rows_under_way(tmp_path):
             return await super().ask(question)
 
     rows = [{"caption": str(number)} for number in range(60)]
-    build_keypoints(rows, tmp_path / "out.jsonl", Slow(), window=6)
+    build_keypoints(rows, tmp_path / "out.jsonl", Slow(), run=Run(window=6))
     assert max(most) == 6

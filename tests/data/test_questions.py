@@ -9,6 +9,7 @@ import pytest
 from vidalign.data.questions import build_question_chains, choices_row, letter, yes_no_row
 from vidalign.judge.tasks.choices import Choices
 from vidalign.rows import BadRows, MediaFolder, chain_of, text_of, validate
+from vidalign.stages import Run
 from vidalign.stages.errors import MissingRows, PipelineError
 from vidalign.stages.folder import CARD, ROWS
 from vidalign.toyworld.degrade import ToyDegrader
@@ -186,7 +187,7 @@ def test_chains_without_a_usable_answer_are_named_kept_and_asked_for_again(
     with pytest.raises(MissingRows, match=f"1 of 8 rows\n  row 4: choices: {why}"):
         build_question_chains(chains, tmp_path / "out", script.judge())
     assert not (tmp_path / "out" / ROWS).exists() and len(script.asked) == 7 + calls
-    built = build_question_chains(chains, tmp_path / "out", script.judge(), allow_missing=True)
+    built = build_question_chains(chains, tmp_path / "out", script.judge(), run=Run(allow_missing=True))
     assert (built.rows, dict(built.missing)) == (7, {4: f"choices: {why}"})
     assert len(script.asked) == 7 + 2 * calls  # the others are kept
     assert f"choices: {why} | 1" in (tmp_path / "out" / CARD).read_text("utf-8")
@@ -217,7 +218,7 @@ def test_a_second_run_and_another_output_make_no_call(tmp_path, chains, scripted
     with pytest.raises(PipelineError, match="is there already"):
         build_question_chains(chains, tmp_path / "out", judge)
     build_question_chains(chains, tmp_path / "again", judge, seed=1)
-    build_question_chains(chains, tmp_path / "out", judge, restart=True)
+    build_question_chains(chains, tmp_path / "out", judge, run=Run(resume="restart"))
     assert len(script.asked) == asked == 8
 
 

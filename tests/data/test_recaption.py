@@ -8,6 +8,7 @@ import pytest
 
 from vidalign.data.recaption import build_captions
 from vidalign.rows import BadRows
+from vidalign.stages import Run
 from vidalign.stages.errors import MissingRows, PipelineError
 
 BOUNDS = {"min_words": 3, "max_words": 6}
@@ -82,7 +83,9 @@ def test_a_caption_out_of_bounds_is_asked_for_again_and_then_given_up(tmp_path, 
             ("never", "The text was too shor"),
         ]
     )
-    built = build_captions(source, tmp_path / "out.jsonl", script.judge(), allow_missing=True, **BOUNDS)
+    built = build_captions(
+        source, tmp_path / "out.jsonl", script.judge(), run=Run(allow_missing=True), **BOUNDS
+    )
     assert dict(built.missing) == {2: "recaption: too_short"}
     assert [row["caption"] for row in rows_of(tmp_path / "out.jsonl")] == ["it is fine"] * 2
 

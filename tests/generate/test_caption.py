@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from vidalign.cli import main
 from vidalign.generate import Sample, Sampling, caption_rows
 from vidalign.rows import BadRows, MediaFolder
-from vidalign.stages import MissingRows, PipelineError
+from vidalign.stages import MissingRows, PipelineError, Processes, Run, Summary
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,27 +92,37 @@ def test_what_failed_is_named_and_tried_again_and_a_replaced_video_is_captioned_
 
 
 def test_missing_rows_may_be_left_out(videos, tmp_path):
-    done = caption_rows(Scripted(fails={"b.mp4"}), videos, tmp_path / "out.jsonl", allow_missing=True)
+    done = caption_rows(
+        Scripted(fails={"b.mp4"}), videos, tmp_path / "out.jsonl", run=Run(allow_missing=True)
+    )
     assert done.rows == 2 and done.missing == {1: "video: broken"}
     assert [row["videos"] for row in read(tmp_path / "out.jsonl")] == [["videos/a.mp4"], ["videos/c.mp4"]]
+
+
+@dataclass(frozen=True)
+class Threads(Processes):
+    barrier: threading.Barrier | None = None
+
+    def wait(self):
+        if self.barrier is not None:
+            self.barrier.wait()
 
 
 def together(videos, out, samplers, **options):
     """Each sampler in a thread of its own, as the processes of a launch."""
     barrier = threading.Barrier(len(samplers), timeout=60)
-    given = {"world_size": len(samplers), "wait": barrier.wait, **options}
     with ThreadPoolExecutor(len(samplers)) as pool:
-        runs = [
-            pool.submit(caption_rows, sampler, videos, out, rank=rank, **given)
-            for rank, sampler in enumerate(samplers)
-        ]
+        runs = []
+        for rank, sampler in enumerate(samplers):
+            run = Run(processes=Threads(rank, len(samplers), barrier), **options)
+            runs.append(pool.submit(caption_rows, sampler, videos, out, run=run))
         return [run.result() for run in runs]
 
 
 def test_ranks_share_the_rows_and_the_first_writes(videos, tmp_path):
     out, samplers = tmp_path / "out.jsonl", [Scripted(), Scripted()]
     done, nothing = together(videos, out, samplers)
-    assert nothing is None and done.rows == 3 and len(read(out)) == 3
+    assert nothing == Summary() and done.rows == 3 and len(read(out)) == 3
     assert [len(sampler.asked) for sampler in samplers] == [2, 1]
 
 
@@ -119,7 +130,7 @@ def test_ranks_that_restart_all_begin_anew_and_none_loses_what_another_made(vide
     out = tmp_path / "out.jsonl"
     together(videos, out, [Scripted() for _ in range(3)])
     samplers = [Scripted(), Scripted()]
-    done, _ = together(videos, out, samplers, restart=True)
+    done, _ = together(videos, out, samplers, resume="restart")
     assert done.rows == 3 and sum(len(sampler.asked) for sampler in samplers) == 3
     # With another model, when the first output is gone: every rank knows that the old one was finished.
     out.unlink()
@@ -199,6 +210,63 @@ def test_the_command(saved_model, clips, tmp_path, capsys):
     assert main(["caption", str(tmp_path / "nowhere"), str(clips), str(tmp_path / "2.jsonl")]) == 2
 
 
+def test_a_dry_run_loads_no_weights_and_knows_what_is_done(saved_model, clips, tmp_path, capsys, monkeypatch):
+    model, out, config = saved_model("qwen2_5_vl"), tmp_path / "out.jsonl", tmp_path / "caption.yaml"
+    config.write_text(
+        f"model: {model}\nrows: {clips}\noutput: {out}\nprompt: [describe, listen]\nmax_new_tokens: 4\n"
+        "device: cpu\ndtype: float32\nvideo-num-frames: 4\n"
+    )
+
+    def loaded(*args, **options):
+        raise AssertionError("a large model takes minutes")
+
+    def rows_done_calls():
+        assert main(["caption", "--config", str(config), "--dry-run"]) == 0
+        [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("caption")]
+        return line.split()[1:4]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vidalign.generate.local.LocalModel.load", loaded)
+        assert rows_done_calls() == ["6", "0", "12"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["caption.yaml", "clips"]
+    assert main(["caption", "--config", str(config)]) == 0
+    assert "12 rows written" in capsys.readouterr().out
+    out.unlink()
+    with monkeypatch.context() as patch:
+        # Nor is it loaded where there is nothing to do, or it is refused.
+        patch.setattr("vidalign.generate.local.LocalModel.load", loaded)
+        assert rows_done_calls() == ["6", "6", "0"]
+        assert main(["caption", "--config", str(config), "--resume", "refuse"]) == 2
+        assert "results of an earlier run" in capsys.readouterr().err
+        assert main(["caption", "--config", str(config)]) == 0
+        assert len(read(out)) == 12
+        out.unlink()
+        (clips / "0.mp4").write_bytes((clips / "1.mp4").read_bytes())
+        assert rows_done_calls() == ["6", "5", "2"]  # another video under this name
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--max-new-token", "4"],
+            "unrecognized arguments: --max-new-token 4; did you mean --max-new-tokens?",
+        ),
+        (["--n", "x"], "--n: 'x' is not a whole number"),
+        (["--top-p", "0"], "top_p=0.0"),
+        (["--window", "3"], "unrecognized arguments: --window 3"),
+        (["--config", "no.yaml"], "no.yaml: it cannot be read"),
+    ],
+)
+def test_what_cannot_be_is_one_message(videos, tmp_path, capsys, words, said):
+    try:
+        code = main(["caption", str(tmp_path / "model"), str(videos), str(tmp_path / "out.jsonl"), *words])
+    except SystemExit as stop:
+        code = stop.code
+    err = capsys.readouterr().err
+    assert code == 2 and said in err and len(err.splitlines()) == 1
+
+
 def test_two_processes_write_what_one_does(saved_model, clips, tmp_path):
     given = [
         saved_model("qwen2_5_vl"),
@@ -215,7 +283,7 @@ def test_two_processes_write_what_one_does(saved_model, clips, tmp_path):
         out = tmp_path / f"{processes}.jsonl"
         config = str(ROOT / "recipes" / "accelerate" / "cpu.yaml")
         launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", config]
-        launch += ["--num_processes", str(processes)]
+        launch += ["--num_processes", str(processes), "--main_process_port", "0"]
         command = [
             *launch,
             "-m",
@@ -224,7 +292,7 @@ def test_two_processes_write_what_one_does(saved_model, clips, tmp_path):
         ]
         env = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr[-3000:]
+        assert done.returncode == 0, done.stdout + done.stderr
         written.append(read(out))
         assert len(list(Path(f"{out}.stages").glob("caption.*.jsonl"))) == processes
     assert written[0] == written[1] and len(written[0]) == 6

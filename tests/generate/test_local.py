@@ -1,10 +1,13 @@
 """Samples of a model on this machine: those that stock generation gives on the same prompt, and what failed by row."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from vidalign.families import FAMILIES
 from vidalign.generate import LocalModel, Sampling
+from vidalign.generate.sample import review_of
 from vidalign.rows import MediaFolder
 
 SHORT = Sampling(max_new_tokens=5)
@@ -134,3 +137,49 @@ def test_sampling_that_cannot_be(settings):
 def test_several_greedy_samples_would_be_equal(local):
     with pytest.raises(ValueError, match="n=2 at temperature=0"):
         local().samples(rows_of("describe"), 2)
+
+
+@pytest.mark.parametrize("contrast", [0.0, 0.5])
+def test_a_retrospection_is_a_second_answer_that_sees_the_first(local, contrast, monkeypatch):
+    from vidalign.encoding import encoder
+
+    rows = [*rows_of("describe"), {"prompt": "only text"}, *rows_of("what", video="1.mp4")]
+    one = Sampling(max_new_tokens=5, contrast=contrast)
+    drafts = local().samples(rows, sampling=one)
+    second = [
+        {**row, "prompt": review_of(row["prompt"], draft.text)}
+        for row, [draft] in zip(rows, drafts, strict=True)
+    ]
+    expected = local().samples(second, sampling=one)
+    reads = []
+    read = encoder.read_video
+    monkeypatch.setattr(encoder, "read_video", lambda path, **o: reads.append(path) or read(path, **o))
+    found = local().samples(rows, sampling=replace(one, retrospection=True))
+    assert [sample.text for [sample] in found] == [sample.text for [sample] in expected]
+    assert [sample.draft for [sample] in found] == [sample.text for [sample] in drafts]
+    assert len(reads) == 2, "each video is decoded once"
+
+
+def test_each_sample_is_put_before_the_model_again(local):
+    drawn = Sampling(temperature=1.0, max_new_tokens=4, seed=1, retrospection=True)
+    samples = local(logps=True).samples(rows_of("describe", "what"), 3, drawn)
+    assert [len(own) for own in samples] == [3, 3]
+    assert all(sample.draft and sample.text and sample.logp < 0 for own in samples for sample in own)
+    first = local().samples(rows_of("describe", "what"), 3, replace(drawn, retrospection=False))
+    assert [[sample.draft for sample in own] for own in samples] == [
+        [sample.text for sample in own] for own in first
+    ]
+
+
+def test_fewer_frames_change_what_a_contrast_says_and_not_the_plain_answer(local):
+    rows = rows_of("describe")
+    model = local()
+    plain = model.samples(rows, sampling=SHORT)
+    model.samples(rows, sampling=replace(SHORT, contrast=2.0))
+    assert model.samples(rows, sampling=SHORT) == plain
+
+
+@pytest.mark.parametrize("bad", [{"contrast": -0.1}, {"contrast": float("nan")}])
+def test_a_contrast_below_0_is_refused(bad):
+    with pytest.raises(ValueError, match="contrast="):
+        Sampling(**bad)

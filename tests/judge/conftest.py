@@ -11,7 +11,7 @@ from server import JudgeServer
 import vidalign
 from vidalign.judge import LLMJudge
 from vidalign.judge.tasks import checklist
-from vidalign.llm.sending import Sending
+from vidalign.llm.sender import RequestSender
 
 
 @pytest.fixture
@@ -50,13 +50,13 @@ def ask():
 @pytest.fixture
 def sent(monkeypatch):
     """When each request was sent, in seconds: how long it takes to arrive is the machine's."""
-    times, send = [], Sending._send
+    times, send = [], RequestSender._send
 
     async def timed(self, *args):
         times.append(time.monotonic())
         return await send(self, *args)
 
-    monkeypatch.setattr(Sending, "_send", timed)
+    monkeypatch.setattr(RequestSender, "_send", timed)
     return times
 
 
@@ -65,7 +65,7 @@ def quick(monkeypatch):
     """Back-off is not waited for where it is not what is tested; nothing comes from the developer's environment."""
     import os
 
-    monkeypatch.setattr("vidalign.llm.sending.backoff", lambda failures: 0.001)
+    monkeypatch.setattr("vidalign.llm.sender.backoff", lambda failures: 0.001)
     # For the programs that tests start.
     monkeypatch.setenv("PYTHONPATH", str(Path(vidalign.__file__).parent.parent))
     for name in list(os.environ):

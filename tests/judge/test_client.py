@@ -13,7 +13,7 @@ from aiohttp import web
 from server import all_true, completion, in_time, until
 
 from vidalign.judge import Answer, JudgeDown, JudgeError, LLMJudge, run_sync
-from vidalign.llm.sending import Sending
+from vidalign.llm.sender import RequestSender
 
 YES = Answer([True, True])
 
@@ -315,11 +315,11 @@ def test_one_who_gives_up_does_not_take_the_answer_from_another(serve, judge, as
         ({"params": {"api_key": "secret1"}}, "taken from the environment"),
         ({"params": {"extra_headers": {"Authorization": "secret1"}}}, "taken from the environment"),
         ({"params": {"temperature": 1}}, "the judge sets itself"),
-        ({"max_tokens": 0}, "the least is 1"),
+        ({"max_tokens": 0}, "the minimum is 1"),
         ({"timeout": 0}, "must be above 0"),
         ({"timeout": float("nan")}, "must be above 0"),
-        ({"max_calls": -1}, "the least is 0"),
-        ({"max_dollars": float("nan")}, "the least is 0"),
+        ({"max_calls": -1}, "the minimum is 0"),
+        ({"max_dollars": float("nan")}, "the minimum is 0"),
         ({"api_key_env": "sk-secret1"}, "no name of an environment variable"),
         ({"sees": ("smell",)}, "known are image, audio and video"),
     ],
@@ -338,7 +338,7 @@ def test_processes_of_a_launch_share_its_limits(monkeypatch):
         one = LLMJudge("openai/judge", max_calls=10, max_dollars=2.0)
 
         async def made(one=one):
-            return Sending(one)
+            return RequestSender(one, one.ledger)
 
         budget = run_sync(made()).budget
         shares.append(budget.max_calls)

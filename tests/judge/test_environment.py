@@ -10,6 +10,7 @@ import pytest
 from vidalign.judge import LexicalJudge, LLMJudge, TaskJudges, default_judge, environment, judge_from_env
 from vidalign.judge.settings import kinds_of
 from vidalign.judge.tasks import TASKS
+from vidalign.llm.forks import PerProcess
 
 
 def setting(monkeypatch, **variables):
@@ -201,7 +202,7 @@ def test_a_tasks_own_key(monkeypatch):
         ("DIALOGUE__MAX_CALLS", "VIDALIGN_JUDGE__DIALOGUE__MAX_CALLS='x' is not of the kind int"),
         ("SPEAKERS__TIMEOUT", "VIDALIGN_JUDGE__SPEAKERS__TIMEOUT is set, and VIDALIGN_JUDGE__SPEAKERS names no model"),
         ("DIALOGUE__SPEAKERS", "VIDALIGN_JUDGE__DIALOGUE: the task has two judges"),
-        ("DIALOGUE__MAX_CONCURRENCY", "VIDALIGN_JUDGE__DIALOGUE: max_concurrency=0; the least is 1"),
+        ("DIALOGUE__MAX_CONCURRENCY", "VIDALIGN_JUDGE__DIALOGUE: max_concurrency=0; the minimum is 1"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_of_a_task_is_refused_by_name(monkeypatch, name, said):
@@ -215,7 +216,7 @@ def test_what_cannot_be_of_a_task_is_refused_by_name(monkeypatch, name, said):
 
 @pytest.fixture
 def unsaid(monkeypatch):
-    monkeypatch.setattr(environment, "_noticed", None)
+    monkeypatch.setattr(environment, "_noticed", PerProcess(list))
 
 
 def test_it_is_said_once_where_nobody_named_a_judge(unsaid, capfd, ask):

@@ -96,9 +96,9 @@ def test_claims_without_a_verdict_are_not_taken_for_right():
 
 def test_a_text_within_its_bounds():
     # words by hand: a red dog runs = 4
-    assert prose.read({"text": " A red dog runs. "}, least=4, most=4) == "A red dog runs."
-    assert reason(prose.read, {"text": "A red dog runs."}, least=5) == "too_short"
-    assert reason(prose.read, {"text": "A red dog runs."}, most=3) == "too_long"
+    assert prose.read({"text": " A red dog runs. "}, minimum=4, maximum=4) == "A red dog runs."
+    assert reason(prose.read, {"text": "A red dog runs."}, minimum=5) == "too_short"
+    assert reason(prose.read, {"text": "A red dog runs."}, maximum=3) == "too_long"
     assert reason(prose.read, {"text": " ... "}) == "empty"
     assert reason(prose.read, {"text": ["a"]}) == "wrong_form"
     assert reason(prose.read, "A red dog runs.") == "wrong_form"

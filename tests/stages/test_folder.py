@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from vidalign.report.dataset_card import Card
-from vidalign.stages import PipelineError, Stage
+from vidalign.stages import PipelineError, Run, Running, Stage
 from vidalign.stages.folder import DatasetFolder
 from vidalign.stages.tables import write_lines
 
@@ -23,11 +23,20 @@ def card(title="Title", **more):
     return Card(title, "About it.", "test", None, {"n": 1}, **more)
 
 
+def running_to(path, work=upper, resume="same", **options):
+    folder = DatasetFolder(path, resume=resume, **options)
+    return Running(folder, stage(work), ITEMS, run=Run(resume=resume))
+
+
 def build(path, title="Title", write=None, **options):
-    with DatasetFolder(path, stage(), ITEMS, **options) as folder:
-        folder.pipeline.run()
-        results = [{"x": folder.pipeline.results(index)["upper"]} for index in range(3)]
-        folder.finish(write or (lambda to: write_lines(to, results)), card(title).text)
+    with running_to(path, **options) as running:
+        running.pipeline.run()
+        results = [{"x": running.pipeline.results(index)["upper"]} for index in range(3)]
+        finish(running, write or (lambda to: write_lines(to, results)), title)
+
+
+def finish(running, write, title):
+    running.finish(running.output.write_with_card(write, card(title).text))
 
 
 def rows(path):
@@ -73,9 +82,9 @@ def test_killed_between_any_two_steps_the_next_start_writes_both(tmp_path, monke
     async def work(item, found):
         worked.append(item)
 
-    with DatasetFolder(tmp_path / "out", stage(work), ITEMS) as folder:
-        assert not folder.pipeline.run().missing and not worked
-        folder.finish(lambda to: write_lines(to, [{"x": "again"}]), card("Second").text)
+    with running_to(tmp_path / "out", work) as running:
+        assert not running.pipeline.run().missing and not worked
+        finish(running, lambda to: write_lines(to, [{"x": "again"}]), "Second")
     assert rows(tmp_path / "out") == ["again"]
     assert "# Second" in (tmp_path / "out" / "README.md").read_text()
     with pytest.raises(PipelineError, match="is there already"):
@@ -94,8 +103,8 @@ def test_a_write_that_fails_leaves_no_card_and_the_finished_items(tmp_path):
     async def work(item, found):
         worked.append(item)
 
-    with DatasetFolder(tmp_path / "out", stage(work), ITEMS) as folder:
-        folder.pipeline.run()
+    with running_to(tmp_path / "out", work) as running:
+        running.pipeline.run()
     assert not worked
 
 
@@ -103,8 +112,8 @@ def test_a_folder_that_was_made_for_nothing_is_taken_away(tmp_path):
     async def fail(item, found):
         raise RuntimeError("at once")
 
-    with pytest.raises(RuntimeError), DatasetFolder(tmp_path / "out", stage(fail), ITEMS) as folder:
-        folder.pipeline.run()
+    with pytest.raises(RuntimeError), running_to(tmp_path / "out", fail) as running:
+        running.pipeline.run()
     assert not (tmp_path / "out").exists()
 
 
@@ -132,7 +141,7 @@ def test_what_cannot_be(tmp_path, name, said):
 
 def test_restart_replaces_both(tmp_path):
     build(tmp_path / "out", "First")
-    build(tmp_path / "out", "Second", restart=True)
+    build(tmp_path / "out", "Second", resume="restart")
     assert "# Second" in (tmp_path / "out" / "README.md").read_text()
 
 
@@ -151,7 +160,11 @@ def test_folders_of_one_name_are_told_apart_by_datasets(tmp_path):
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
     read = []
-    for folder, text, options in (("one", "a", {}), ("other", "b", {}), ("other", "c", {"restart": True})):
+    for folder, text, options in (
+        ("one", "a", {}),
+        ("other", "b", {}),
+        ("other", "c", {"resume": "restart"}),
+    ):
         build(
             tmp_path / folder / "rows", write=lambda to, text=text: write_lines(to, [{"x": text}]), **options
         )

@@ -11,8 +11,8 @@ async def double(item, found):
     return item * 2
 
 
-def build(path, items=("a", "b"), restart=False, write=None):
-    output = Output(path, restart=restart)
+def build(path, items=("a", "b"), resume="same", write=None):
+    output = Output(path, resume=resume)
     with Pipeline(output.stages, [Stage("double", double)], items, resume=output.resume) as pipeline:
         output.begin()
         pipeline.run()
@@ -25,11 +25,11 @@ def test_an_output_that_is_there_is_kept_unless_told(tmp_path):
     with pytest.raises(PipelineError, match="there already"):
         build(tmp_path / "out")
     assert (tmp_path / "out").read_text() == "old" and not (tmp_path / "out.stages").exists()
-    build(tmp_path / "out", restart=True)
+    build(tmp_path / "out", resume="restart")
     assert json.loads((tmp_path / "out").read_text()) == ["aa", "bb"]
     with pytest.raises(PipelineError, match="there already"):
         build(tmp_path / "out")
-    build(tmp_path / "out", ["c"], restart=True)
+    build(tmp_path / "out", ["c"], resume="restart")
     assert json.loads((tmp_path / "out").read_text()) == ["cc"]
 
 

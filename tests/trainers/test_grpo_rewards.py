@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "judge"))
 from server import JudgeServer, all_true, completion, data_of
 
 from vidalign.judge import LexicalJudge, LLMJudge, environment
+from vidalign.llm.forks import PerProcess
 from vidalign.rewards import ChecklistReward, DialogueReward, LengthReward, avocado_rewards
 from vidalign.rows import MediaFolder
 from vidalign.trainers.online.rewarding import judges_asked
@@ -26,7 +27,7 @@ def keypoint_rows(online_rows):
 @pytest.fixture
 def judged(tmp_path, monkeypatch):
     """`judged(behave)`: a checklist reward that asks a real HTTP server, and the server."""
-    monkeypatch.setattr("vidalign.llm.sending.backoff", lambda failures: 0.001)
+    monkeypatch.setattr("vidalign.llm.sender.backoff", lambda failures: 0.001)
     servers = []
 
     def build(behave=None, **settings):
@@ -230,7 +231,7 @@ def test_rewards_get_the_columns_as_the_dataset_has_them_and_where_the_trainer_f
 @pytest.fixture
 def unnamed(monkeypatch):
     monkeypatch.delenv("VIDALIGN_JUDGE", raising=False)
-    monkeypatch.setattr(environment, "_noticed", None)
+    monkeypatch.setattr(environment, "_noticed", PerProcess(list))
 
 
 def test_before_the_first_batch_it_is_said_that_nobody_named_a_judge(grpo_of, keypoint_rows, unnamed, capfd):

@@ -1,83 +1,61 @@
-"""`vidalign build KIND`: errors, signals and exit codes. The kinds are in `vidalign.data.commands`."""
+"""`vidalign build KIND ROWS OUT`, and the same in each process of `accelerate launch -m vidalign.data KIND ROWS OUT`."""
 
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from vidalign.data import judge_options
-from vidalign.data.commands import KINDS
+from vidalign.commands.lazy import LazyParser
+from vidalign.data.builds import BUILDS
 
+if TYPE_CHECKING:
+    from vidalign.commands.options import FunctionParser
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, as a scheduler sends it before it kills."""
+_GUESSED = (
+    "Nothing was asked. Tokens are guessed from the texts; a video and a model's thoughts come on top, and answers in the judge's "
+    "cache cost nothing."
+)
 
 
 def add_parser(commands: Any) -> None:
     """Adds `build` to the subparsers of the command line."""
-    build = commands.add_parser("build", help="build training data", allow_abbrev=False)
-    kinds = build.add_subparsers(dest="build", required=True, metavar="KIND")
-    for name, kind in KINDS.items():
-        parser = kinds.add_parser(
-            name,
-            help=kind.help,
-            usage=f"vidalign build {name} {kind.usage}",
-            epilog=kind.epilog,
-            allow_abbrev=False,
-        )
-        kind.options(parser)
-        if kind.tasks:
-            judge_options.add(parser)
+    add_kinds(commands.add_parser("build", help="build training data", allow_abbrev=False))
+
+
+def add_kinds(parser: argparse.ArgumentParser) -> None:
+    """Adds a subcommand for each of `BUILDS`. What it takes is found out when it is called."""
+    kinds = parser.add_subparsers(dest="build", required=True, metavar="KIND", parser_class=LazyParser)
+    for name, build in BUILDS.items():
+        kinds.add_parser(name, help=build.help, make=partial(_parser, name))
 
 
 def run(args: argparse.Namespace) -> int:
-    """The exit code: 0; 1: rows are missing or the judge gave up; 2: the user has to mend it; 128 + signal."""
+    """The exit code, see `vidalign.commands.ending.Ending`."""
+    from vidalign.commands.ending import Ending
     from vidalign.data.judged import accounts
-    from vidalign.llm.ledger import JudgeError
-    from vidalign.rows import BadRows
-    from vidalign.stages.errors import MissingRows, PipelineError
+    from vidalign.stages.processes import Processes
+    from vidalign.stages.run import Run, report
 
-    judge, code = None, 0
-    kind = KINDS[args.build]
-    try:
-        with _sigterm_as_exception():
-            if kind.tasks:
-                judge = judge_options.judge_of(args, kind.tasks)
-                print(f"judge: {judge!r}", flush=True)
-            kind.run(args, judge)
-    except (PipelineError, BadRows, OSError) as error:
-        code = _say(error, str(error), 2)
-    except (MissingRows, JudgeError) as error:
-        code = _say(error, str(error), 1)
-    except KeyboardInterrupt as error:
-        sent = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
-        code = _say(error, f"stopped by {sent.name}", 128 + sent)
+    parser, parsed, judge = args.parser, args.parsed, None
+    processes = Processes.of_launch()
+    with Ending() as ending:
+        judge = parser.judge(parsed)
+        if not processes.rank:
+            print(f"judge: {judge!r}", flush=True)
+        run = parser.setting(Run, parsed, progress=True, processes=processes)
+        built = parser.function(**parser.arguments(parsed), judge=judge, run=run)
+        if not processes.rank:
+            report(built, parsed.output)
+        if built.estimate is not None and not processes.rank:
+            print(_GUESSED)
     if judge is not None and judge.ledger.asked:
-        print("\n".join(accounts(judge)))
-    return code
+        named = f"process {processes.rank}: " if processes.world_size > 1 else ""
+        print("\n".join(f"{named}{line}" for line in accounts(judge)), flush=True)
+    return ending.code
 
 
-def _say(error: BaseException, message: str, code: int) -> int:
-    print("\n".join([f"vidalign: {message}", *getattr(error, "__notes__", [])]), file=sys.stderr)
-    return code
+def _parser(name: str, prog: str) -> FunctionParser:
+    from vidalign.data.build_parser import BuildParser
 
-
-@contextmanager
-def _sigterm_as_exception() -> Iterator[None]:
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Terminated
-
-    if threading.current_thread() is not threading.main_thread():  # where no handler can be set
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return BuildParser(BUILDS[name], prog)

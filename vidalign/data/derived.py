@@ -5,40 +5,44 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vidalign.data.judged import asked_of, run, window_of
+from vidalign.data.costs import Asks
+from vidalign.data.judged import stage_of
+from vidalign.data.judged import work as work_on
 from vidalign.data.videos import Videos, with_readable_videos
 from vidalign.llm.question import Judge
 from vidalign.report.dataset_card import Card
 from vidalign.stages import MissingRows, Stage
 from vidalign.stages.folder import DatasetFolder
 from vidalign.stages.media_paths import MediaPaths, media_paths
+from vidalign.stages.run import Run, Running, Summary
 from vidalign.stages.tables import JsonRows, ParquetRows, write_lines
 
-B = TypeVar("B")
+B = TypeVar("B", bound=Summary)
 Work = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 """An item -> {"row": a row without its videos} or {"left_out": reason}, each with or without {"counts": {name: number}}."""
 
 
 @dataclass(frozen=True)
-class Built:
+class Built(Summary):
     """What came of a build.
 
-    rows: written. missing: reasons of the items that have no usable answer, by number. left_out: items that have one and
-    give no row, by reason. counts: what else was counted on the way. media_root: what a trainer must be told, if anything.
+    left_out: items that have a usable answer and give no row, by reason. counts: what else was counted on the way.
     """
 
-    rows: int
-    missing: Mapping[int, str]
-    left_out: Mapping[str, int]
-    counts: Mapping[str, int]
-    media_root: Path | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def further(self) -> list[str]:
+        left_out = [f"no row ({reason}): {count}" for reason, count in self.left_out.items()]
+        return [*left_out, *(f"{what}: {count}" for what, count in self.counts.items())]
 
 
 def build_folder(
+    kind: type[B],
     stage: Stage,
     items: Iterable[Any],
     output: str | os.PathLike[str],
@@ -50,14 +54,13 @@ def build_folder(
     rows: Callable[[Iterator[Any], MediaPaths], Iterable[Mapping[str, Any]]],
     card: Callable[[B, Path], Card],
     content: Callable[[Any], Any] | None = None,
-    restart: bool = False,
-    allow_missing: bool = False,
-    progress: bool = False,
+    run: Run | None = None,
     shown: Mapping[str, Callable[[], Any]] | None = None,
 ) -> B:
     """Writes `output/train.jsonl` and its card: what all builds of a dataset folder share.
 
     Args:
+        kind: what is returned.
         stage, items, content: as `vidalign.stages.Pipeline` takes them.
         output: the folder.
         judge: who is asked.
@@ -67,30 +70,34 @@ def build_folder(
             told as `media_root`) -> what the build came to. It raises `MissingRows` where there is no row.
         rows: (results as above, how paths are written) -> the rows.
         card: (what it came to, the folder) -> its card.
-        restart, allow_missing, progress, shown: see `build_rows` and `judged.run`.
+        run: how it runs.
+        shown: on the bar, see `judged.work`.
     """
-    with DatasetFolder(
-        output, [stage], items, content=content, restart=restart, source=source.folder
-    ) as folder:
-        pipeline = folder.pipeline
+    run = run or Run()
+    folder = DatasetFolder(output, source=source.folder, resume=run.resume)
+    running = Running(folder, [stage], items, content=content, run=run)
+    if run.dry_run:
+        return kind(estimate=running.estimate())
+    with running:
+        pipeline = running.pipeline
 
         def results() -> Iterator[Any]:
             for index in range(pipeline.total):
                 found = pipeline.results(index)
                 yield None if found is None else found[stage.name]
 
-        missing = run(
-            pipeline, judge, source.name, allow_missing=allow_missing, progress=progress, **(shown or {})
-        )
+        missing = work_on(running, judge, source.name, **(shown or {}))
+        if missing is None:
+            return kind()
         base, root = media
-        paths = media_paths(base, root, folder.path)
+        paths = media_paths(base, root, folder.folder)
         built = summarise(results(), missing, paths.media_root)
 
         def write(path: Path) -> None:
             write_lines(path, rows(results(), paths))
             source.check_unchanged()
 
-        folder.finish(write, card(built, folder.path).text)
+        running.finish(folder.write_with_card(write, card(built, folder.folder).text))
         return built
 
 
@@ -104,12 +111,10 @@ def build_rows(
     tasks: Sequence[str],
     settings: Mapping[str, Any],
     card: Callable[[Built, str], Card],
+    asks: Callable[[dict[str, Any]], Iterable[Asks]],
     *,
     content: Callable[[dict[str, Any]], Any] | None = None,
-    restart: bool = False,
-    allow_missing: bool = False,
-    window: int | None = None,
-    progress: bool = False,
+    run: Run | None = None,
 ) -> Built:
     """Writes `output/train.jsonl` and its card, in the items' order.
 
@@ -125,11 +130,9 @@ def build_rows(
         tasks: what it is asked.
         settings: what all rows depend on, besides the judge; `build` is the stage's name.
         card: what came of it, and a sentence on where the videos are -> its card.
+        asks: an item -> its questions, for a dry run.
         content: an item -> what its row depends on besides the item, such as the videos' own content.
-        restart: throws away what an earlier run left for this output.
-        allow_missing: leaves out the items that have no usable answer.
-        window: items under way at once, ≥ 1; default twice the judge's concurrency.
-        progress: shows a bar on stderr.
+        run: how it runs.
 
     Raises:
         PipelineError: the folder or an earlier run does not fit.
@@ -137,12 +140,9 @@ def build_rows(
             missing ones again.
         JudgeError: no further question can be answered.
     """
-    stage = Stage(
-        str(settings["build"]),
-        lambda item, found: with_readable_videos(work)(item),
-        {**settings, **asked_of(judge, tasks)},
-        window=window_of(judge, tasks) if window is None else window,
-    )
+    run = run or Run()
+    careful = with_readable_videos(work)
+    stage = stage_of(str(settings["build"]), careful, settings, judge, tasks, run, asks)
 
     def summarise(results: Iterator[Any], missing: Mapping[int, str], media_root: Path | None) -> Built:
         built = _built(results, missing, media_root)
@@ -158,6 +158,7 @@ def build_rows(
                 yield paths.rewritten({"videos": item["videos"], **result["row"]})
 
     return build_folder(
+        Built,
         stage,
         items,
         output,
@@ -168,9 +169,7 @@ def build_rows(
         rows=rows,
         card=lambda built, folder: card(built, loading(built.media_root, folder)),
         content=content,
-        restart=restart,
-        allow_missing=allow_missing,
-        progress=progress,
+        run=run,
     )
 
 
@@ -203,4 +202,4 @@ def _built(results: Iterable[Any], missing: Mapping[int, str], media_root: Path 
             rows += 1
         else:
             left_out[result["left_out"]] += 1
-    return Built(rows, missing, dict(left_out), dict(counts), media_root)
+    return Built(rows, missing, media_root, left_out=dict(left_out), counts=dict(counts))

@@ -1,21 +1,29 @@
-"""The judge's options on a command line. Each stands above the environment's setting of the same meaning."""
+"""The judge's options on a command line and in its files. Each stands above the environment's setting of the same meaning."""
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidalign.judge.tasks import TASKS, tasks_of
 
 if TYPE_CHECKING:
-    from vidalign.judge.environment import Settings
     from vidalign.llm.question import Judge
 
 TOYWORLD = "toyworld"
+MODEL = "model"
+
+Tasks = tuple[str, ...]
+"""That a setting is for; () for all that have no judge of their own."""
+
+Settings = dict[Tasks, dict[str, Any]]
+"""Settings of judges by their tasks, as text or as values; `model` among them."""
+
+Layer = tuple[Settings, Callable[[str], str]]
+"""Settings of one place, and a setting -> what the user calls it there."""
 
 
 class Option(NamedTuple):
@@ -27,8 +35,14 @@ class Option(NamedTuple):
     metavar: str
     help: str
 
+    @property
+    def key(self) -> str:
+        """In a file."""
+        return self.name.removeprefix("--").replace("-", "_")
+
 
 OPTIONS = (
+    Option("--judge", MODEL, str, "MODEL", "a model as litellm names it; 'lexical': offline, by rules; 'toyworld': the toy world's, for chains"),
     Option("--api-base", "api_base", str, "URL", "an OpenAI-compatible server, up to and with /v1"),
     Option("--api-key-env", "api_key_env", str, "NAME", "the environment variable that holds the key"),
     Option("--concurrency", "max_concurrency", int, "N", "requests under way at once"),
@@ -39,42 +53,95 @@ OPTIONS = (
     Option("--max-dollars", "max_dollars", float, "X", "spent in this run, after which it stops"),
     Option("--price", "price", str, "IN,OUT", "dollars for a million tokens, where litellm knows none"),
     Option("--cache-dir", "cache_dir", str, "FOLDER", "of the answers; '' for no cache"),
+)  # fmt: skip
+KEYS = ("judge", "judges", *(option.key for option in OPTIONS[1:]))
+ABOUT = (
+    "Each may be given again for one task or several, as in --judge dialogue,speakers=MODEL or --max-dollars dialogue=5: such "
+    "tasks have a judge of their own, with its own limits. In a file: judge, a model or a mapping of its settings, and judges, "
+    "tasks to the same. VIDALIGN_JUDGE, VIDALIGN_JUDGE_<SETTING> and VIDALIGN_JUDGE__<TASK> in the environment hold for what "
+    "is not given here."
 )
 
 
-Tasks = tuple[str, ...]
-"""That an option is for; () for all that have no judge of their own."""
+def of_words(given: Mapping[str, Sequence[str] | None]) -> Settings:
+    """What a command line has given of `OPTIONS`, by key: VALUE or TASK,...=VALUE each.
 
-
-def add(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(
-        "judge",
-        "Each may be given again for one task or several, as in --judge dialogue,speakers=MODEL or --max-dollars dialogue=5: such "
-        "tasks have a judge of their own, with its own limits. VIDALIGN_JUDGE, VIDALIGN_JUDGE_<SETTING> and "
-        "VIDALIGN_JUDGE__<TASK> in the environment hold for what is not given here.",
-    )
-    group.add_argument(
-        "--judge",
-        action="append",
-        default=[],
-        type=_named,
-        metavar="MODEL",
-        help="a model as litellm names it; 'lexical': offline, by rules; 'toyworld': the toy world's, for chains",
-    )
+    Raises:
+        ValueError: a value of another kind, an unknown task, or two judges for one.
+    """
+    settings: Settings = {}
     for option in OPTIONS:
-        group.add_argument(
-            option.name,
-            dest=option.setting,
-            action="append",
-            default=[],
-            type=_assigned(option.kind),
-            metavar=option.metavar,
-            help=option.help,
-        )
+        for text in given.get(option.key) or ():
+            tasks, value = _assigned(option, text)
+            settings.setdefault(tasks, {})[option.setting] = value
+    named = [tasks for tasks, own in settings.items() if MODEL in own]
+    for task, count in Counter(task for tasks in named for task in tasks).items():
+        if count > 1:
+            raise ValueError(f"--judge names two judges for {task}; name one")
+    return settings
 
 
-def judge_of(args: argparse.Namespace, tasks: Sequence[str]) -> Judge:
+def of_file(given: Mapping[str, Any]) -> Settings:
+    """What a file has given of `KEYS`.
+
+    Raises:
+        ValueError: settings that cannot be.
+    """
+    from vidalign.judge.settings import OTHERS, judge_of
+
+    judges = given.get("judges", {})
+    if not isinstance(judges, Mapping):
+        raise ValueError(f"judges: {judges!r:.80} is not a mapping of tasks to judges")
+    parts: list[tuple[str, Tasks, Any]] = [
+        (f"judges: {key}", () if key == OTHERS else tasks_of(str(key)), own) for key, own in judges.items()
+    ]
+    if "judge" in given:
+        parts.append(("judge", (), given["judge"]))
+    for task, count in Counter(task for _, tasks, _ in parts for task in tasks or (OTHERS,)).items():
+        if count > 1:
+            raise ValueError(f"{task} has two judges; name it once")
+    further = [option for option in OPTIONS[1:] if option.key in given]
+    parts += [(option.key, (), {option.setting: given[option.key]}) for option in further]
+    settings: Settings = {}
+    for name, tasks, own in parts:
+        mapping = {MODEL: own} if isinstance(own, str) else own
+        try:
+            # Where another place names the model, the other settings can be told to be right all the same.
+            judge_of({MODEL: "another", **mapping} if isinstance(mapping, Mapping) else mapping)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        settings[tasks] = {**settings.get(tasks, {}), **mapping}
+    return settings
+
+
+def as_file(settings: Settings) -> dict[str, Any]:
+    """As `of_file` takes it."""
+    shown = {
+        tasks: own[MODEL] if own.keys() == {MODEL} else dict(own) for tasks, own in settings.items() if own
+    }
+    judges = {", ".join(tasks): own for tasks, own in shown.items() if tasks}
+    return {**({"judge": shown[()]} if () in shown else {}), **({"judges": judges} if judges else {})}
+
+
+def above(upper: Settings, lower: Settings) -> Settings:
+    """Both, where a setting of the upper ones stands above the lower ones' of the same tasks, and an upper judge takes its tasks
+    from a lower one."""
+    found = {(): dict[str, Any](), **{tasks: dict(own) for tasks, own in lower.items()}}
+    for tasks, own in sorted(upper.items(), key=lambda item: len(item[0])):
+        kept = {**found.get(tasks, {}), **own}
+        if tasks and MODEL in own:
+            left = {tuple(task for task in other if task not in tasks): of for other, of in found.items()}
+            found = {**left, (): found[()]}
+        found[tasks] = kept
+    return found
+
+
+def judge_of(layers: Sequence[Layer], tasks: Sequence[str]) -> Judge:
     """The judge of a build that asks `tasks`.
+
+    Args:
+        layers: each above those before it, and all above the environment.
+        tasks: that are asked.
 
     Raises:
         PipelineError: settings that cannot be, or that would be without effect.
@@ -83,75 +150,54 @@ def judge_of(args: argparse.Namespace, tasks: Sequence[str]) -> Judge:
     from vidalign.llm.client import LLMJudge
     from vidalign.stages.errors import PipelineError
 
-    given = [(option, *value) for option in OPTIONS for value in getattr(args, option.setting)]
     try:
-        settings = _with_models(settings_from_env(), args.judge)
-        for option, own, text in given:
-            if own not in settings:
-                raise ValueError(
-                    f"{option.name} {','.join(own)}=...: give the tasks' judge as well, --judge {','.join(own)}=MODEL"
-                )
-            settings[own][option.setting] = text
+        settings: Settings = dict(settings_from_env())
+        for given, call in layers:
+            settings = above(given, settings)
+            for own in filter(None, given):
+                if MODEL not in settings[own]:
+                    of = ",".join(own)
+                    raise ValueError(
+                        f"{call(next(iter(given[own])))} {of}=...: give the tasks' judge as well, --judge {of}=MODEL"
+                    )
         judge = judge_of_settings(settings, {TOYWORLD: _toyworld})
     except ValueError as error:
         raise PipelineError(f"the judge's settings: {error}") from None
-    for name, own in [*(("--judge", own) for own, _ in args.judge), *((o.name, own) for o, own, _ in given)]:
-        asked = _tasks_meant(own, settings, tasks)
-        if not asked:
-            of = f"the task {', '.join(own)}" if own else "tasks without a judge of their own"
-            raise PipelineError(f"{name} is for {of}, and this build asks {', '.join(tasks)}; leave it out")
-        if name != "--judge" and not isinstance(judge.of(asked[0]), LLMJudge):
-            raise PipelineError(
-                f"{name} is for a model, and the judge is the offline one: name a model with --judge"
-            )
+    for given, call in layers:
+        for own, setting in [(own, setting) for own, values in given.items() for setting in values]:
+            others = [] if own else [task for other in settings for task in other]
+            asked = [task for task in tasks if (task in own if own else task not in others)]
+            if not asked:
+                of = f"the task {', '.join(own)}" if own else "tasks without a judge of their own"
+                raise PipelineError(
+                    f"{call(setting)} is for {of}, and this build asks {', '.join(tasks)}; leave it out"
+                )
+            if setting != MODEL and not isinstance(judge.of(asked[0]), LLMJudge):
+                raise PipelineError(
+                    f"{call(setting)} is for a model, and the judge is the offline one: name a model with --judge"
+                )
     return judge
 
 
-def _tasks_meant(own: Tasks, settings: Settings, tasks: Sequence[str]) -> list[str]:
-    """Of a build's tasks those that an option for the tasks `own` is for."""
-    others = [] if own else [task for other in settings for task in other]
-    return [task for task in tasks if (task in own if own else task not in others)]
+def option_of(setting: str) -> str:
+    """The option that sets a setting."""
+    return next((option.name for option in OPTIONS if option.setting == setting), setting)
 
 
-def _with_models(settings: Settings, models: Iterable[tuple[Tasks, str]]) -> Settings:
-    """The environment's settings with the models of the command line above them. Raises ValueError for two of one task."""
-    models, found = list(models), {tasks: dict(own) for tasks, own in settings.items()}
-    for task, count in Counter(task for tasks in {tasks for tasks, _ in models} for task in tasks).items():
-        if count > 1:
-            raise ValueError(f"--judge names two judges for {task}; name one")
-    for tasks, model in sorted(models, key=lambda named: len(named[0])):
-        if not tasks:
-            found = {(): {**found[()], "model": model}}
-            continue
-        kept = found.get(tasks, {})
-        others = {tuple(task for task in other if task not in tasks): own for other, own in found.items()}
-        found = {**others, (): found[()], tasks: {**kept, "model": model}}
-    return found
-
-
-def _assigned(kind: type) -> Callable[[str], tuple[Tasks, str]]:
+def _assigned(option: Option, text: str) -> tuple[Tasks, Any]:
     """Reads VALUE or TASK,...=VALUE."""
-
-    def read(text: str) -> tuple[Tasks, str]:
-        names, sign, rest = text.partition("=")
-        named = sign and all(name.strip() in TASKS for name in names.split(","))
+    names, sign, rest = text.partition("=")
+    # No model's name has an equals sign behind words alone: that is a task mistyped.
+    mistyped = option.setting == MODEL and re.fullmatch(r"[a-z_, ]+", names)
+    named = sign and (mistyped or all(name.strip() in TASKS for name in names.split(",")))
+    try:
         tasks, value = (tasks_of(names), rest) if named else ((), text)
-        kind(value)  # raises ValueError
-        return tasks, value
-
-    read.__name__ = kind.__name__  # argparse names it in its message
-    return read
-
-
-def _named(text: str) -> tuple[Tasks, str]:
-    """Reads MODEL or TASK,...=MODEL. No model's name has an equals sign behind words alone: that is a task mistyped."""
-    names, sign, _ = text.partition("=")
-    if sign and re.fullmatch(r"[a-z_, ]+", names):
-        try:
-            tasks_of(names)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-    return _assigned(str)(text)
+    except ValueError as error:
+        raise ValueError(f"argument {option.name}: {error}") from None
+    try:
+        return tasks, option.kind(value)
+    except ValueError:
+        raise ValueError(f"argument {option.name}: invalid {option.kind.__name__} value: {text!r}") from None
 
 
 def _toyworld() -> Judge:

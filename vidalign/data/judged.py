@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from vidalign.judge.environment import default_judge, notice_unnamed
+from vidalign.data.costs import Asks, Prices
 from vidalign.judge.tasks import version_of
 from vidalign.llm.question import Judge
-from vidalign.stages import MissingRows, Pipeline
-
-_SHOWN = 5
+from vidalign.stages import Stage
+from vidalign.stages.run import Run, Running
 
 
 def judge_or_default(judge: Judge | None, tasks: Sequence[str]) -> Judge:
     """The judge, or the environment's; where nobody named one for these tasks, it is said."""
+    # Here, not above: a command line that only shows its help must not load a client.
+    from vidalign.judge.environment import default_judge, notice_unnamed
+
     judge = judge if judge is not None else default_judge()
     notice_unnamed(judge, tasks)
     return judge
@@ -74,46 +76,50 @@ def status(judge: Judge) -> dict[str, Any]:
     return {"calls": ledger.calls, "unscored": ledger.unscored.total(), "dollars": f"{ledger.dollars:.4f}"}
 
 
+def names_of(given: Iterable[str]) -> list[str]:
+    """Names one by one, where several may stand in one text with commas between them."""
+    texts = [given] if isinstance(given, str) else given
+    return [name.strip() for text in texts for name in text.split(",") if name.strip()]
+
+
 def storable(text: str) -> str:
     """A model's JSON can escape half a surrogate pair, which Arrow cannot hold."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def run(
-    pipeline: Pipeline, judge: Judge, name: str, *, allow_missing: bool, progress: bool, **shown: Any
-) -> dict[int, str]:
-    """Runs a pipeline that asks a judge.
+def stage_of(
+    name: str,
+    work: Callable[[Any], Awaitable[Any]],
+    settings: Mapping[str, Any],
+    judge: Judge,
+    tasks: Sequence[str],
+    run: Run,
+    asks: Callable[[Any], Iterable[Asks]],
+) -> Stage:
+    """A stage that asks a judge.
 
     Args:
-        name: of the rows, for the message.
-        allow_missing: whether rows may be left without an answer, as long as there are others.
-        shown: on the bar, beside what was asked and spent: functions without arguments.
-
-    Returns:
-        The reasons of the items that have no usable answer, by number.
-
-    Raises:
-        MissingRows: there are some, or there is nothing else.
+        name: of the stage.
+        work: what is asked of an item; it raises `Unfinished` where there is no usable answer.
+        settings: what the results depend on, besides the judge and its questions.
+        judge, tasks: who is asked, and what.
+        run: how many items are under way at once.
+        asks: an item -> its questions, for a dry run.
     """
+    prices = Prices(judge)
+    return Stage(
+        name,
+        lambda item, found: work(item),
+        {**settings, **asked_of(judge, tasks)},
+        window=window_of(judge, tasks) if run.window is None else run.window,
+        cost=lambda item, found: prices.cost(asks(item)),
+    )
+
+
+def work(running: Running, judge: Judge, name: str, **shown: Callable[[], Any]) -> dict[int, str] | None:
+    """As `Running.work`, with what was asked and spent on the bar. shown: what else is, functions without arguments."""
 
     def said() -> dict[str, Any]:
         return {**{key: value() for key, value in shown.items()}, **status(judge)}
 
-    outcome = pipeline.run(progress=progress, status=said)
-    missing = {index: reason for index, (_, reason) in outcome.missing.items()}
-    if missing and not (allow_missing and len(missing) < outcome.total):
-        raise MissingRows(_missing_message(name, missing, pipeline), missing)
-    return missing
-
-
-def _missing_message(name: str, missing: Mapping[int, str], pipeline: Pipeline) -> str:
-    lines = [f"{name}: the judge has no usable answer for {len(missing)} of {pipeline.total} rows"]
-    lines += [f"  row {index}: {reason}" for index, reason in list(missing.items())[:_SHOWN]]
-    if len(missing) > _SHOWN:
-        lines.append(f"  ... and {len(missing) - _SHOWN} more")
-    if len(missing) < pipeline.total:
-        lines.append(
-            f"The others are kept in {str(pipeline.folder)!r}: run the same again to ask for these only, or "
-            "give --allow-missing to leave them out."
-        )
-    return "\n".join(lines)
+    return running.work(name, "the judge has no usable answer", status=said)

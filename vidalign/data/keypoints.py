@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vidalign.data.captions import Captions, column_of
-from vidalign.data.columns import Built, add_columns
+from vidalign.data.columns import add_columns
+from vidalign.data.costs import Asks, length
 from vidalign.data.judged import judge_or_default, storable
 from vidalign.judge.tasks import dialogue as dialogue_task
 from vidalign.judge.tasks import keypoints as keypoints_task
 from vidalign.llm.question import Judge, Question
 from vidalign.stages.errors import PipelineError, Unfinished
+from vidalign.stages.run import Run, Summary
 from vidalign.stages.tables import JsonRows, ParquetRows, check_added, ending_of, open_rows
 
 _EXAMPLES: dict[str, Any] = {
@@ -30,27 +32,21 @@ def build_keypoints(
     column: str | None = None,
     dialogue: bool = True,
     overwrite: bool = False,
-    restart: bool = False,
-    allow_missing: bool = False,
-    window: int | None = None,
-    progress: bool = False,
-) -> Built:
+    run: Run | None = None,
+) -> Summary:
     """Writes the rows in their order with `keypoints`, `keypoint_dimensions` and `dialogue`, else unchanged.
 
     A build that was stopped, by whatever, goes on when it is called again: finished rows are kept in
     `OUTPUT.stages` and not asked for again, with or without the judge's cache.
 
     Args:
-        rows: a JSONL or Parquet file, or mappings that can be gone through more than once.
+        rows: a JSONL or Parquet file; in Python also mappings that can be gone through more than once.
         output: the .jsonl or .parquet file to write. JSONL to Parquet holds all rows in memory.
         judge: default the environment's (`VIDALIGN_JUDGE`).
         column: of the reference captions, strings or messages; default the first of `caption`, `completion`.
         dialogue: adds the dialogue as well, which is a second question a row.
         overwrite: replaces columns of these names that are there.
-        restart: throws away what an earlier run left for this output.
-        allow_missing: leaves rows out that the judge has no usable answer for.
-        window: rows under way at once, ≥ 1; default twice the judge's concurrency.
-        progress: shows a bar on stderr.
+        run: how it runs.
 
     Raises:
         PipelineError: files, columns or an earlier run do not fit; before any question.
@@ -67,10 +63,17 @@ def build_keypoints(
     captions = Captions(source, _column_of(source, column, added, overwrite))
     captions.check()
 
+    def questions_on(caption: str) -> list[Question[Any]]:
+        second = [dialogue_task.question(caption)] if dialogue else []
+        return [keypoints_task.question(caption), *second]
+
+    def asks(caption: str) -> list[Asks]:
+        # All facts as JSON are about twice the caption; what is said is some of it.
+        sizes = (2 * length(caption), length(caption) // 2)
+        return [Asks(question, size) for question, size in zip(questions_on(caption), sizes, strict=False)]
+
     async def work(caption: str) -> dict[str, Any]:
-        questions: list[Question[Any]] = [keypoints_task.question(caption)]
-        if dialogue:
-            questions.append(dialogue_task.question(caption))
+        questions = questions_on(caption)
         answers = await judge.ask_all(questions)
         lost = [f"{q.task}: {a.reason}" for q, a in zip(questions, answers, strict=True) if a.value is None]
         if lost:
@@ -87,10 +90,8 @@ def build_keypoints(
         tasks,
         {"build": "keypoints", "column": captions.column, "dialogue": dialogue},
         {name: _EXAMPLES[name] for name in added},
-        restart=restart,
-        allow_missing=allow_missing,
-        window=window,
-        progress=progress,
+        asks,
+        run=run,
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import NamedTuple, TypeVar
 
 from vidalign.data.attempts import TRIES, answered
+from vidalign.data.costs import Asks, length
 from vidalign.judge.tasks import claim_check, claims, compare, improve, prose
 from vidalign.llm.media import Medium
 from vidalign.llm.question import Judge, Question
@@ -41,12 +42,13 @@ class Pair:
 
 class Method(NamedTuple):
     """column: of the responses. scored: whether its pairs have scores. tasks: of the judge, last the one that is shown the
-    videos. pair: the judge and a row -> its pair; raises `Unfinished`."""
+    videos. pair: the judge and a row -> its pair; raises `Unfinished`. asks: a row -> its questions, for a dry run."""
 
     column: str
     scored: bool
     tasks: tuple[str, ...]
     pair: Callable[[Judge, Asked], Awaitable[Pair]]
+    asks: Callable[[Asked], list[Asks]]
 
 
 async def by_improvement(judge: Judge, row: Asked) -> Pair:
@@ -115,10 +117,38 @@ async def by_claims(judge: Judge, row: Asked) -> Pair:
     )
 
 
+def _improvement_asks(row: Asked) -> list[Asks]:
+    response = row.responses[0]
+    if not words(response):
+        return []
+    question = improve.question(row.request, response, row.caption, row.media)
+    return [Asks(question, length(response), most=row.tries)]
+
+
+def _comparison_asks(row: Asked) -> list[Asks]:
+    texts = distinct(row.responses)
+    return [
+        Asks(compare.question(row.request, first, second, row.caption, row.media), 16)
+        for first, second in permutations(texts, 2)
+    ]
+
+
+def _claims_asks(row: Asked) -> list[Asks]:
+    texts = distinct(row.responses)
+    if len(texts) < 2:
+        return []
+    # Claims are about what a response has sentences, and a verdict is about as long as one.
+    checks = [claim_check.question([text], row.caption, row.media) for text in texts]
+    return [
+        *(Asks(claims.question(text), length(text)) for text in texts),
+        *(Asks(check, length(text)) for check, text in zip(checks, texts, strict=True)),
+    ]
+
+
 METHODS = {
-    "improve": Method("response", False, ("improve",), by_improvement),
-    "compare": Method("responses", True, ("compare",), by_comparison),
-    "claims": Method("responses", True, ("claims", "claim_check"), by_claims),
+    "improve": Method("response", False, ("improve",), by_improvement, _improvement_asks),
+    "compare": Method("responses", True, ("compare",), by_comparison, _comparison_asks),
+    "claims": Method("responses", True, ("claims", "claim_check"), by_claims, _claims_asks),
 }
 
 

@@ -15,6 +15,7 @@ from vidalign.llm.question import Judge
 from vidalign.report.dataset_card import Card
 from vidalign.rows import is_messages, problem, text_of
 from vidalign.stages.errors import PipelineError
+from vidalign.stages.run import Run
 from vidalign.stages.tables import JsonRows, ParquetRows, open_rows
 
 CAPTION = "caption"
@@ -23,18 +24,15 @@ CAPTION = "caption"
 def build_pairs(
     rows: str | os.PathLike[str] | Iterable[Mapping[str, Any]],
     output: str | os.PathLike[str],
-    method: str,
     judge: Judge | None = None,
     *,
+    method: str,
     column: str | None = None,
     caption_column: str = CAPTION,
     tries: int = TRIES,
     media_root: str | os.PathLike[str] | None = None,
     media_allow: Iterable[str] = (),
-    restart: bool = False,
-    allow_missing: bool = False,
-    window: int | None = None,
-    progress: bool = False,
+    run: Run | None = None,
 ) -> Built:
     """Writes `videos`, `prompt`, `chosen`, `rejected`, and `chosen_score`, `rejected_score` where the method has scores.
 
@@ -45,17 +43,18 @@ def build_pairs(
     - claims: the same by the number of wrong claims (RLAIF-V). Scores are minus that number.
 
     Args:
-        rows: a JSONL or Parquet file, or mappings that can be gone through more than once: rows with `videos`, `prompt`,
-            the responses, and perhaps a caption that is right.
+        rows: a JSONL or Parquet file; in Python also mappings that can be gone through more than once. They have `videos`,
+            `prompt`, the responses, and perhaps a caption that is right.
         output: the folder to write.
-        method: a key of `METHODS`.
         judge: default the environment's (`VIDALIGN_JUDGE`). One that does not see the videos needs the captions.
-        column: of the response or the responses, strings or messages; default `response` or `responses`.
-        caption_column: of the right captions; null where a row has none.
-        tries: times that a teacher is asked whose answer fails a check.
+        method: improve: `response` against a teacher's version of it; compare: the best of `responses` against the worst, each
+            two compared in both orders; claims: the same by the number of wrong claims (RLAIF-V).
+        column: of the response or the responses, strings or messages; default `response` for improve, else `responses`.
+        caption_column: of captions that are right, which a judge that sees no video needs; null where a row has none.
+        tries: times that a teacher is asked, each time with what was wrong before.
         media_root: where relative paths start; default the folder of the file.
-        media_allow: further folders that paths may lead into.
-        restart, allow_missing, window, progress: see `build_rows`.
+        media_allow: a further folder that paths may lead into; there may be several.
+        run: how it runs.
 
     Raises:
         PipelineError, BadRows: before any question. MissingRows, JudgeError: see `build_rows`.
@@ -72,15 +71,17 @@ def build_pairs(
     sighted = sees(judge, chosen_method.tasks[-1])
     check_rows(source, lambda row: items.problem(row, single=method == "improve", sighted=sighted))
 
-    async def work(item: dict[str, Any]) -> dict[str, Any]:
-        asked = Asked(
+    def asked_of_item(item: dict[str, Any]) -> Asked:
+        return Asked(
             text_of(item["prompt"]),
             item["responses"],
             item["caption"],
             videos.media(item["videos"]) if sighted else (),
             tries,
         )
-        pair = await chosen_method.pair(judge, asked)
+
+    async def work(item: dict[str, Any]) -> dict[str, Any]:
+        pair = await chosen_method.pair(judge, asked_of_item(item))
         return {**_result(pair, item["prompt"], chosen_method.scored), "counts": dict(pair.counts)}
 
     settings = {"method": method, "column": items.column, "caption_column": caption_column}
@@ -101,11 +102,9 @@ def build_pairs(
             built,
             loading,
         ),
+        lambda item: chosen_method.asks(asked_of_item(item)),
         content=videos.fingerprints if sighted else None,
-        restart=restart,
-        allow_missing=allow_missing,
-        window=window,
-        progress=progress,
+        run=run,
     )
 
 

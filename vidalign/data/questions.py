@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from vidalign.data.attempts import TRIES, answered
+from vidalign.data.costs import Asks, length
 from vidalign.data.derived import Built, build_rows, reasons
-from vidalign.data.judged import judge_or_default, shown_name, storable
+from vidalign.data.judged import judge_or_default, names_of, shown_name, storable
 from vidalign.data.videos import Videos, check_rows
 from vidalign.judge.tasks import choices, yes_no
 from vidalign.judge.tasks.choices import Choices
-from vidalign.llm.question import Judge
+from vidalign.llm.question import Judge, Question
 from vidalign.report.dataset_card import Card
 from vidalign.rows import problem, text_of
 from vidalign.stages.errors import PipelineError
 from vidalign.stages.folder import ROWS
+from vidalign.stages.run import Run
 from vidalign.stages.tables import JsonRows, ParquetRows, open_rows
 
 KINDS = ("choices", "yes-no")
@@ -37,32 +39,31 @@ def build_question_chains(
     tries: int = TRIES,
     media_root: str | os.PathLike[str] | None = None,
     media_allow: Iterable[str] = (),
-    restart: bool = False,
-    allow_missing: bool = False,
-    window: int | None = None,
-    progress: bool = False,
+    run: Run | None = None,
 ) -> Built:
     """Writes a row a chain and kind, next to each other: `videos`, `kind`, and what `choices_row` or `yes_no_row` has.
 
     Both kinds have all columns, so that they can be trained on together; what does not apply is null.
 
     Args:
-        chains: a JSONL or Parquet file, a folder that `vidalign build chains` wrote, or mappings that can be gone through
-            more than once: rows with `videos` and `ranked`, captions from best to worst, and perhaps `errors`,
-            {"type", "before", "after"} for each but the first.
+        chains: a folder that `vidalign build chains` wrote, a JSONL or Parquet file, or in Python mappings that can be gone
+            through more than once. They have `videos` and `ranked`, captions from best to worst, and perhaps `errors`:
+            "type", "before" and "after" for each but the first.
         output: the folder to write.
         judge: default the environment's (`VIDALIGN_JUDGE`).
-        kinds: of `KINDS`.
+        kinds: choices: one question, its options ranked; yes-no: a question a caption, ranked for the answer no. Several in
+            turn, or with commas between them.
         seed: of the options' order. The same chain has the same order whatever stands around it.
-        tries: times that a question is put whose answer fails a check.
+        tries: times that the model is asked, each time with what was wrong before.
         media_root: where relative paths start; default the folder of the file.
-        media_allow: further folders that paths may lead into.
-        restart, allow_missing, window, progress: see `build_rows`.
+        media_allow: a further folder that paths may lead into; there may be several.
+        run: how it runs.
 
     Raises:
         PipelineError, BadRows: before any question. MissingRows, JudgeError: see `build_rows`.
     """
-    kinds = [kind for kind in KINDS if kind in _known(kinds)]
+    named = _known(names_of(kinds))
+    kinds = [kind for kind in KINDS if kind in named]
     tasks = [_TASK_OF[kind] for kind in kinds]
     judge = judge_or_default(judge, tasks)
     if tries < 1:
@@ -83,6 +84,12 @@ def build_question_chains(
         )
         return {"row": yes_no_row(questions)}
 
+    def asks(item: dict[str, Any]) -> list[Asks]:
+        task, size = (choices, 4) if item["kind"] == "choices" else (yes_no, 2)
+        # What varies, of all captions.
+        question: Question[Any] = task.question(item["captions"], item["errors"])
+        return [Asks(question, length(item["captions"]) // size, most=tries)]
+
     settings = {"build": "question-chains", "kinds": kinds, "seed": seed}
     return build_rows(
         source,
@@ -96,10 +103,8 @@ def build_question_chains(
         lambda built, loading: _card(
             shown_name(judge, tasks), {"kinds": ", ".join(kinds), "seed": seed}, built, loading
         ),
-        restart=restart,
-        allow_missing=allow_missing,
-        window=window,
-        progress=progress,
+        asks,
+        run=run,
     )
 
 

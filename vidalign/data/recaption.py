@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from vidalign.data.attempts import TRIES, answered
-from vidalign.data.columns import Built, add_columns
+from vidalign.data.columns import add_columns
+from vidalign.data.costs import Asks
 from vidalign.data.judged import judge_or_default, storable
 from vidalign.data.videos import Videos, check_rows, sees, with_readable_videos
 from vidalign.judge.tasks import prose, recaption
-from vidalign.llm.question import Judge
+from vidalign.llm.question import Judge, Question
 from vidalign.rows import media_of
 from vidalign.stages.errors import PipelineError
+from vidalign.stages.run import Run, Summary
 from vidalign.stages.tables import JsonRows, ParquetRows, check_added, open_rows
 
 CAPTION = "caption"
@@ -33,25 +35,23 @@ def build_captions(
     overwrite: bool = False,
     media_root: str | os.PathLike[str] | None = None,
     media_allow: Iterable[str] = (),
-    restart: bool = False,
-    allow_missing: bool = False,
-    window: int | None = None,
-    progress: bool = False,
-) -> Built:
+    run: Run | None = None,
+) -> Summary:
     """Writes the rows in their order with `caption`, from people's captions and the video where the judge sees it.
 
     Args:
-        rows: a JSONL or Parquet file, or mappings that can be gone through more than once: rows with `videos` and
-            `captions`, a list of strings or a string.
+        rows: a JSONL or Parquet file; in Python also mappings that can be gone through more than once. They have `videos`
+            and `captions`, a list of strings or a string.
         output: the .jsonl or .parquet file to write. Relative paths in it are those of the input.
         judge: default the environment's (`VIDALIGN_JUDGE`).
         column: of people's captions.
-        min_words, max_words: bounds on the caption, 1 ≤ min_words ≤ max_words.
-        tries: times that a model is asked whose caption fails a check.
+        min_words: least words of the caption, ≥ 1.
+        max_words: most words of it.
+        tries: times that the model is asked, each time with what was wrong before.
         overwrite: replaces a column `caption` that is there.
         media_root: where relative paths start; default the folder of the file.
-        media_allow: further folders that paths may lead into.
-        restart, allow_missing, window, progress: see `add_columns`.
+        media_allow: a further folder that paths may lead into; there may be several.
+        run: how it runs.
 
     Raises:
         PipelineError, BadRows: before any question. MissingRows, JudgeError: see `add_columns`.
@@ -72,16 +72,17 @@ def build_captions(
     videos, sighted = Videos(source, media_root, media_allow), sees(judge, "recaption")
     check_rows(source, lambda row: _problem(row, column, videos, sighted))
 
-    async def work(item: dict[str, Any]) -> dict[str, Any]:
+    def question(item: dict[str, Any], fault: str | None = None) -> Question[str]:
         media = videos.media(item["videos"])
-        text = await answered(
-            judge,
-            lambda fault: recaption.question(
-                item["captions"], media, min_words=min_words, max_words=max_words, fault=fault
-            ),
-            prose.FAULTS,
-            tries,
+        return recaption.question(
+            item["captions"], media, min_words=min_words, max_words=max_words, fault=fault
         )
+
+    def asks(item: dict[str, Any]) -> list[Asks]:
+        return [Asks(question(item), 6 * (min_words + max_words) // 2, most=tries)]
+
+    async def work(item: dict[str, Any]) -> dict[str, Any]:
+        text = await answered(judge, lambda fault: question(item, fault), prose.FAULTS, tries)
         return {CAPTION: storable(text)}
 
     bounds = {"min_words": min_words, "max_words": max_words}
@@ -94,11 +95,9 @@ def build_captions(
         _TASKS,
         {"build": "captions", "column": column, **bounds, "videos_shown": sighted},
         {CAPTION: ""},
+        asks,
         content=videos.fingerprints if sighted else None,
-        restart=restart,
-        allow_missing=allow_missing,
-        window=window,
-        progress=progress,
+        run=run,
     )
 
 

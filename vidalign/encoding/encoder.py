@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from vidalign.encoding.keys import KINDS, media_key, sources
 from vidalign.encoding.named_media import Placeholders, row_problem
 from vidalign.encoding.rendering import RowText, added_ids, named_placeholders, placeholders, render
 from vidalign.encoding.row import DecodedPrompt, EncodedRow
-from vidalign.encoding.sampling import VideoSampling, frame_budget, refuse_fixed_frames
+from vidalign.encoding.sampling import VideoSampling, fewer_frames, frame_budget, refuse_fixed_frames
 from vidalign.encoding.sound import SILENCE, require_audio
 from vidalign.encoding.splice import splice
 from vidalign.encoding.text_rows import tokenize_row
@@ -98,7 +99,19 @@ class RowEncoder:
         self._capacity = int(cache_gb * 2**30)
         self._held = 0
         self._cache: OrderedDict[str, EncodedPrompt] = OrderedDict()
-        self._last: _Encoded | None = None
+        self.last: _Encoded | None = None
+        """The row before, which the next one takes over from if it has the same media; an earlier one's may be put here."""
+        self._whole: RowEncoder | None = None
+        self._keeps_videos = False
+        self._videos_of: tuple[str, list[Video]] = ("", [])
+
+    def with_fewer_frames(self) -> RowEncoder:
+        """An encoder of the same rows with a third of each video's frames (see `fewer_frames`). Of a row that this one has just
+        encoded it takes the frames over."""
+        weaker = copy.copy(self)
+        weaker._cache, weaker._held, weaker.last = OrderedDict(), 0, None
+        weaker._whole, self._keeps_videos = self, True
+        return weaker
 
     @property
     def reading(self) -> tuple[Any, ...]:
@@ -109,7 +122,14 @@ class RowEncoder:
     def __getstate__(self) -> dict[str, Any]:
         # Spawned workers: a family holds functions that cannot be pickled, and a cache is not worth sending.
         name = self.family.name if self.family is not None else None
-        return {**self.__dict__, "family": name, "_cache": OrderedDict(), "_held": 0, "_last": None}
+        return {
+            **self.__dict__,
+            "family": name,
+            "_cache": OrderedDict(),
+            "_held": 0,
+            "last": None,
+            "_videos_of": ("", []),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -260,26 +280,26 @@ class RowEncoder:
     def _prompt(self, key: str, text: str, media: _Media) -> EncodedPrompt:
         if key in self._cache:
             self._cache.move_to_end(key)
-            self._last = _Encoded(key, media.key, text, self._cache[key])
+            self.last = _Encoded(key, media.key, text, self._cache[key])
             return self._cache[key]
-        if self._last is not None and self._last.media_key == media.key:
-            if self._last.key == key:
-                return self._last.prompt
-            last = self._last
+        if self.last is not None and self.last.media_key == media.key:
+            if self.last.key == key:
+                return self.last.prompt
+            last = self.last
             ids = splice(
                 last.prompt.input_ids, self._ids(last.text), self._ids(text), self._placeholder_ids()
             )
             if ids is not None:
                 return EncodedPrompt(ids, last.prompt.media)
         prompt = self._process(self._decode(text, media))
-        self._last = _Encoded(key, media.key, text, prompt)
+        self.last = _Encoded(key, media.key, text, prompt)
         self._remember(key, prompt)
         return prompt
 
     def _decode(self, text: str, media: _Media) -> DecodedPrompt:
         if media.audios:
             require_audio(self.family, "the row has audios")
-        videos = [self._video(source) for source in media.videos]
+        videos = self._videos(media)
         heard = list(zip(media.videos, videos, strict=True)) if self.sampling.use_audio_in_video else []
         span = self._span() if videos else (1, 1)
         budgets = [frame_budget(self.sampling, span, len(video.frames)) for video in videos]
@@ -291,6 +311,16 @@ class RowEncoder:
             [read_image(source) for source in media.images],
             tuple(budget for budget in budgets if budget is not None) or None,
         )
+
+    def _videos(self, media: _Media) -> list[Video]:
+        if self._whole is not None:
+            return [fewer_frames(video) for video in self._whole._videos(media)]
+        if self._keeps_videos and self._videos_of[0] == media.key:
+            return self._videos_of[1]
+        videos = [self._video(source) for source in media.videos]
+        if self._keeps_videos:
+            self._videos_of = (media.key, videos)
+        return videos
 
     def _video(self, source: str | bytes) -> Video:
         span = self._span()

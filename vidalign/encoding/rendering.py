@@ -13,6 +13,7 @@ from vidalign.encoding.assistant import Span, assistant_spans
 from vidalign.encoding.named_media import KINDS, Placeholders
 from vidalign.families.family import Family
 from vidalign.rows import without_nulls
+from vidalign.text.blocks import with_blocks
 
 
 @dataclass
@@ -100,8 +101,8 @@ def render(
             )
         completions = {column: with_end(example[column], processor.tokenizer) for column in columns}
         return RowText(_with_placeholders(example["prompt"], counts, processor, family), completions, True)
-    prompt = _with_blocks(example["prompt"], counts)
-    whole = {column: prompt + _with_blocks(example[column], {}) for column in columns}
+    prompt = with_blocks(example["prompt"], counts)
+    whole = {column: prompt + with_blocks(example[column], {}) for column in columns}
     options = {**template_options(row), "chat_template": chat_template}
     continued = prompt[-1]["role"] == "assistant"
     text = processor.apply_chat_template(
@@ -138,25 +139,3 @@ def _with_placeholders(prompt: str, counts: Mapping[str, int], processor: Any, f
         if (getattr(processor, f"{kind}_token", None) or placeholder) not in prompt
     )
     return f"{missing}\n{prompt}" if missing else prompt
-
-
-def _with_blocks(messages: list[dict[str, Any]], counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Every content a list of blocks; media blocks stand before the first user message unless they are there already."""
-    messages = [dict(message) for message in messages]
-    written = {
-        block.get("type")
-        for message in messages
-        if isinstance(message.get("content"), list)
-        for block in message["content"]
-    }
-    blocks = [{"type": kind} for kind, count in counts.items() if kind not in written for _ in range(count)]
-    for message in messages:
-        if isinstance(message.get("content"), str):
-            message["content"] = [{"type": "text", "text": message["content"]}]
-    for message in messages:
-        if message["role"] == "user" and blocks:
-            message["content"] = [*blocks, *message["content"]]
-            blocks = []
-    if blocks:
-        raise ValueError("the prompt has media but no user message to show them in")
-    return messages

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from vidalign.families.family import Family
+from vidalign.video import Video
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,16 @@ def frame_budget(sampling: VideoSampling, span: tuple[int, int], frames: int) ->
             )
         limits.append(sampling.total_tokens // steps * side**2)
     return min((limit for limit in limits if limit is not None), default=None)
+
+
+def fewer_frames(video: Video) -> Video:
+    """(k + 2) // 3 of a video's k frames, evenly spaced from the first to the last: what SynPO's released code contrasts the
+    whole video with."""
+    count = len(video.frames)
+    taken = np.linspace(0, count - 1, (count + 2) // 3).round().astype(int)
+    times = video.timestamps[taken]
+    rate = (len(taken) - 1) / (times[-1] - times[0]) if len(taken) > 1 else video.fps
+    return replace(video, frames=video.frames[taken], timestamps=times, fps=float(rate))
 
 
 def refuse_fixed_frames(sampling: VideoSampling, family: Family | None) -> None:

@@ -1,9 +1,11 @@
-"""Captions and answers from a model on this machine, behind a protocol that a model on a server can have as well.
+"""Captions and answers from a model on this machine or on a server, behind one protocol.
 
     from vidalign.generate import LocalModel, Sampling
 
     model = LocalModel.load("Qwen/Qwen2.5-VL-7B-Instruct")
     [[sample]] = model.samples([{"videos": ["a.mp4"], "prompt": "Describe the video."}])
+
+    model = ServedModel(LLMJudge("Qwen/Qwen2.5-VL-72B-Instruct", api_base="http://localhost:8000/v1", sees=("video",)))
 
 The names load on first use: a command line that only shows its help must not load torch.
 """
@@ -14,20 +16,21 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vidalign.generate.caption import Captioned, caption_rows
+    from vidalign.generate.caption import caption_rows
     from vidalign.generate.local import LocalModel
     from vidalign.generate.sample import Sample, Sampler, Sampling
+    from vidalign.generate.served import ServedModel
 
 _MODULE_OF = {
-    "Captioned": "caption",
     "LocalModel": "local",
     "Sample": "sample",
     "Sampler": "sample",
     "Sampling": "sample",
+    "ServedModel": "served",
     "caption_rows": "caption",
 }
 
-__all__ = ["Captioned", "LocalModel", "Sample", "Sampler", "Sampling", "caption_rows"]
+__all__ = ["LocalModel", "Sample", "Sampler", "Sampling", "ServedModel", "caption_rows"]
 
 
 def __getattr__(name: str) -> object:

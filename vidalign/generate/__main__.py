@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-
-from vidalign.generate.command import USAGE, add_options, run
+from vidalign.commands.lazy import LazyParser
+from vidalign.generate.command import parser, run
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="vidalign.generate", usage=f"-m vidalign.generate {USAGE}", allow_abbrev=False
-    )
-    add_options(parser)
-    return run(parser.parse_args())
+    return run(LazyParser(prog="vidalign.generate", make=parser).parse_args())
 
 
 if __name__ == "__main__":

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vidalign.generate.sample import GREEDY, Sample, Sampler, Sampling, check_samples
+from vidalign.generate.sample import (
+    GREEDY,
+    AsyncSampler,
+    LazySampler,
+    Sample,
+    Sampler,
+    Sampling,
+    check_samples,
+)
 from vidalign.llm.media import Medium
 from vidalign.rows import MediaFolder, media_of, refuse_bad
-from vidalign.stages import MissingRows, Pipeline, PipelineError, Stage, Unfinished
+from vidalign.stages import Cost, PipelineError, Run, Running, Stage, Summary, Unfinished
 from vidalign.stages.media_paths import media_paths
 from vidalign.stages.output import Output
 from vidalign.stages.tables import JsonRows, check_added, open_rows, write_lines
@@ -20,17 +29,6 @@ from vidalign.stages.tables import JsonRows, check_added, open_rows, write_lines
 PROMPT = "Describe the video in detail."
 VIDEO_ENDINGS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".flv")
 MADE = ("caption", "captions", "tokens", "finish", "logp", "logps")
-_SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Captioned:
-    """rows: written. missing: reasons of the input's rows that have no caption, by number. media_root: where the written paths
-    start, if not from the output's folder."""
-
-    rows: int
-    missing: Mapping[int, str]
-    media_root: Path | None = None
 
 
 def caption_rows(
@@ -43,14 +41,9 @@ def caption_rows(
     sampling: Sampling = GREEDY,
     folder: MediaFolder | None = None,
     batch: int = 8,
-    rank: int = 0,
-    world_size: int = 1,
-    wait: Callable[[], None] = lambda: None,
     overwrite: bool = False,
-    restart: bool = False,
-    allow_missing: bool = False,
-    progress: bool = False,
-) -> Captioned | None:
+    run: Run | None = None,
+) -> Summary:
     """Writes a row for each row and prompt, in their order: the input's columns, `prompt`, `caption`, `tokens`, `finish`.
 
     With several samples the last three are lists, and `captions` stands for `caption`. A run that was stopped goes on when it is
@@ -65,15 +58,8 @@ def caption_rows(
         sampling: how they are drawn.
         folder: where relative paths start, as the sampler has it; default the rows' folder.
         batch: rows under way at once.
-        rank, world_size: of this process among those that share the rows. Rank 0 writes the output.
-        wait: returns when all processes have called it; three times in a run.
         overwrite: replaces columns of the made names that are there.
-        restart: throws away what an earlier run left for this output.
-        allow_missing: leaves out rows without a caption, such as those whose video cannot be decoded.
-        progress: shows a bar on stderr.
-
-    Returns:
-        What came of it; None in processes but rank 0.
+        run: how it runs. Rows without a caption are for example those whose video cannot be decoded.
 
     Raises:
         PipelineError: files, columns or an earlier run do not fit.
@@ -93,50 +79,23 @@ def caption_rows(
         {"videos": list(media_of(row, "video")), "prompts": list(prompts) or [row.get("prompt") or PROMPT]}
         for row in source
     ]
-    place = Output(output, restart=restart)
-    resume = place.resume
-    wait()  # all have seen whether there is a finished output
+    run = run or Run()
+    place = Output(output, resume=run.resume)
     # Not before all rows have been looked at: a large model takes minutes.
     model = sampler() if callable(sampler) else sampler
-
-    def answer(items: Sequence[Any], found: Sequence[Mapping[str, Any]]) -> list[Any]:
-        asked = [
-            {"videos": item["videos"], "prompt": _turn(prompt)}
-            for item in items
-            for prompt in item["prompts"]
-        ]
-        samples = iter(model.samples(asked, n, sampling))
-        return [_result([next(samples) for _ in item["prompts"]]) for item in items]
 
     def content(item: Mapping[str, Any]) -> list[str]:
         return [Medium("video", folder.locate(video)).fingerprint() for video in item["videos"]]
 
-    stage = Stage("caption", answer, {**model.settings, "n": n, **asdict(sampling)}, batch=batch)
-    if rank:
-        wait()  # rank 0 has thrown away what is to be thrown away
-        resume = "go-on" if restart else resume
-    with Pipeline(
-        place.stages, [stage], items, content=content, rank=rank, world_size=world_size, resume=resume
-    ) as pipeline:
-        if not rank:
-            place.begin()
-            wait()
-        outcome = pipeline.run(progress=progress and not rank)
-        failed = {index: reason for index, (_, reason) in outcome.missing.items()}
-        for index, reason in failed.items() if rank else ():
-            print(f"row {index}: {reason}", file=sys.stderr)  # rank 0 does not learn it
-        wait()
-        if rank:
-            return None
-        pipeline.reload()
-        answers = [pipeline.results(index) for index in range(pipeline.total)]
-        missing = {
-            index: failed.get(index, "no caption; the process that had it said why")
-            for index, found in enumerate(answers)
-            if found is None
-        }
-        if missing and not (allow_missing and len(missing) < len(items)):
-            raise MissingRows(_missing_message(source.name, missing, len(items), place), missing)
+    stage = _stage(model, n, sampling, batch)
+    running = Running(place, [stage], items, content=content, run=run)
+    if run.dry_run:
+        return Summary(estimate=running.estimate())
+    with running:
+        missing = running.work(source.name, "no caption")
+        if missing is None:
+            return Summary()
+        answers = [running.pipeline.results(index) for index in range(len(items))]
         paths = media_paths(source, Path(folder.root) if folder.root is not None else None, place.path.parent)
 
         def written() -> Iterator[dict[str, Any]]:
@@ -147,9 +106,138 @@ def caption_rows(
                 for prompt, samples in zip(item["prompts"], found[stage.name], strict=True):
                     yield {**kept, "prompt": prompt, **_columns(samples, n)}
 
-        place.finish(lambda path: write_lines(path, written()))
+        running.finish(lambda path: write_lines(path, written()))
         count = sum(len(item["prompts"]) for item, found in zip(items, answers, strict=True) if found)
-        return Captioned(count, missing, paths.media_root)
+        return Summary(count, missing, paths.media_root)
+
+
+def _stage(model: Sampler, n: int, sampling: Sampling, batch: int) -> Stage:
+    """Captions of items: one by one where the model takes requests, else in batches."""
+    settings = {**model.settings, "n": n, **asdict(sampling)}
+
+    def rows(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [{"videos": item["videos"], "prompt": _turn(prompt)} for prompt in item["prompts"]]
+
+    def cost(item: Mapping[str, Any], _: Mapping[str, Any]) -> Cost:
+        dollars = None if isinstance(model, AsyncSampler) else 0.0
+        return Cost(n * len(item["prompts"]), None, None, dollars, None)
+
+    if isinstance(model, AsyncSampler):
+
+        async def ask(item: Any, _: Mapping[str, Any]) -> Any:
+            result = _result(await asyncio.gather(*(model.answer(row, n, sampling) for row in rows(item))))
+            if isinstance(result, Unfinished):
+                raise result
+            return result
+
+        return Stage("caption", ask, settings, window=batch, cost=cost)
+
+    def answer(items: Sequence[Any], _: Sequence[Mapping[str, Any]]) -> list[Any]:
+        samples = iter(model.samples([row for item in items for row in rows(item)], n, sampling))
+        return [_result([next(samples) for _ in item["prompts"]]) for item in items]
+
+    return Stage("caption", answer, settings, batch=batch, cost=cost)
+
+
+def caption(
+    model: str,
+    rows: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    prompt: Sequence[str] = (),
+    n: int = 1,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    max_new_tokens: int = 2048,
+    seed: int = 0,
+    batch_size: int = 8,
+    video_fps: float | None = None,
+    video_num_frames: int | None = None,
+    video_max_frames: int | None = None,
+    video_max_pixels: int | None = None,
+    video_total_tokens: int | None = None,
+    use_audio_in_video: bool = False,
+    missing_audio: str = "error",
+    logps: bool = False,
+    media_root: str | os.PathLike[str] | None = None,
+    media_allow: Iterable[str] = (),
+    dtype: str = "auto",
+    device: str | None = None,
+    overwrite: bool = False,
+    run: Run | None = None,
+) -> Summary:
+    """A model's captions of videos, or its answers to several prompts.
+
+    Args:
+        model: a folder, or a name on the Hub; an adapter brings its base.
+        rows: a .jsonl or .parquet file with videos, or a folder of videos.
+        output: the .jsonl file to write.
+        prompt: put to every video. There may be several, and the video is read once for all; default each row's `prompt`, or
+            "Describe the video in detail."
+        n: samples of each prompt.
+        temperature: 0 is greedy.
+        top_p: of the tokens sampled from.
+        top_k: of the tokens sampled from; 0 is all.
+        max_new_tokens: of a caption; a longer one is cut.
+        seed: of the samples.
+        batch_size: videos at a time.
+        video_fps: frames a second; default 2 without video_num_frames.
+        video_num_frames: frames of a video.
+        video_max_frames: most frames of a video.
+        video_max_pixels: most pixels of a frame.
+        video_total_tokens: most tokens of a video, as the model counts them.
+        use_audio_in_video: the model hears each video's sound.
+        missing_audio: of a silent file, error or silence.
+        logps: write each caption's log-prob as well.
+        media_root: where relative paths start; default the rows' folder.
+        media_allow: a further folder that paths may lead into; there may be several.
+        dtype: e.g. bfloat16; auto is the checkpoint's.
+        device: e.g. cuda or cpu; default the first GPU, or the CPU.
+        overwrite: replace columns of rows that have captions already.
+        run: how it runs.
+
+    Raises:
+        ValueError, OSError: options, rows, model or an earlier run do not fit; before any caption.
+        MissingRows: rows have no caption; the next call tries these again.
+    """
+    # Here, not above: a command line that only shows its help must not load torch.
+    from vidalign.encoding import VideoSampling
+    from vidalign.generate.local import LocalModel, settings_of, version_of
+
+    sampling = Sampling(temperature, top_p, top_k, max_new_tokens, seed)
+    videos = VideoSampling(
+        fps=2.0 if video_fps is None and video_num_frames is None else video_fps,
+        num_frames=video_num_frames,
+        max_frames=video_max_frames,
+        max_pixels=video_max_pixels,
+        total_tokens=video_total_tokens,
+        use_audio_in_video=use_audio_in_video,
+        missing_audio=missing_audio,
+    )
+    folder = MediaFolder(media_root or media_root_of(rows), tuple(media_allow))
+    load = partial(
+        LocalModel.load,
+        model,
+        dtype=dtype,
+        device=device,
+        logps=logps,
+        batch_size=batch_size,
+        folder=folder,
+        sampling=videos,
+    )
+    return caption_rows(
+        lambda: LazySampler(settings_of(model, version_of(model), videos), load),
+        rows,
+        output,
+        prompts=prompt,
+        n=n,
+        sampling=sampling,
+        folder=folder,
+        batch=batch_size,
+        overwrite=overwrite,
+        run=run,
+    )
 
 
 def media_root_of(rows: Any) -> Path | None:
@@ -209,16 +297,3 @@ def _columns(samples: Sequence[Mapping[str, Any]], n: int) -> dict[str, Any]:
     if any(sample["logp"] is not None for sample in samples):
         columns["logp" if n == 1 else "logps"] = [sample["logp"] for sample in samples]
     return {name: values[0] for name, values in columns.items()} if n == 1 else columns
-
-
-def _missing_message(name: str, missing: Mapping[int, str], total: int, place: Output) -> str:
-    lines = [f"{name}: {len(missing)} of {total} rows have no caption"]
-    lines += [f"  row {index}: {reason}" for index, reason in list(missing.items())[:_SHOWN]]
-    if len(missing) > _SHOWN:
-        lines.append(f"  ... and {len(missing) - _SHOWN} more")
-    if len(missing) < total:
-        lines.append(
-            f"The others are kept in {str(place.stages)!r}: run the same again to try these only, or give --allow-missing to "
-            "leave them out."
-        )
-    return "\n".join(lines)

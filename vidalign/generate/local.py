@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 
@@ -14,12 +15,20 @@ from vidalign.encoding.sound import take_over_chunks
 from vidalign.families import family_of, thinker_class
 from vidalign.families.family import EncodedPrompt
 from vidalign.families.modules import unwrap
-from vidalign.generate.sample import GREEDY, Sample, Sampling, check_samples
-from vidalign.prefix import MediaEncoder, RowBatch, SharedPrefix, generate, token_logps
+from vidalign.generate.sample import GREEDY, Sample, Sampling, check_samples, review_of
+from vidalign.prefix import KeptPrefixes, MediaEncoder, RowBatch, SharedPrefix, generate, token_logps
 from vidalign.rows import MediaFolder
 
 _CHECKPOINT = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
 """Files of a folder that weights, tokens and pixels come from."""
+
+
+class _Encoded(NamedTuple):
+    """prompts: of a row, the whole one and, for a contrast, the weaker. last: what their encoders take over for further prompts
+    on the same media."""
+
+    prompts: list[EncodedPrompt]
+    last: list[Any]
 
 
 class LocalModel:
@@ -61,6 +70,7 @@ class LocalModel:
             folder=folder,
             media_token_ids=family.media_token_ids(unwrap(model).config),
         )
+        self._weaker: RowEncoder | None = None
         self._media = MediaEncoder(family)
         self._prefix = SharedPrefix(unwrap(model), encoder=self._media) if logps else None
 
@@ -95,13 +105,12 @@ class LocalModel:
             device = f"cuda:{number}" if torch.cuda.is_available() else "cpu"
         processor = AutoProcessor.from_pretrained(path, revision=revision)
         take_over_chunks(processor, unwrap(model).config)
-        return cls(model.to(device).eval(), processor, name=path, version=_version(path, model), **options)
+        version = version_of(path, revision)
+        return cls(model.to(device).eval(), processor, name=path, version=version, **options)
 
     @property
     def settings(self) -> dict[str, Any]:
-        sampling = self._encoder.sampling
-        named = {"model": self.name, "version": self.version}
-        return {**named, **{f"video_{name}": value for name, value in vars(sampling).items()}}
+        return settings_of(self.name, self.version, self._encoder.sampling)
 
     def samples(
         self, rows: Sequence[Mapping[str, Any]], n: int = 1, sampling: Sampling = GREEDY
@@ -118,19 +127,65 @@ class LocalModel:
         return found
 
     def _batch(self, rows: Sequence[Mapping[str, Any]], n: int, sampling: Sampling) -> list[list[Sample]]:
-        prompts: list[EncodedPrompt] = []
-        found: list[list[Sample] | None] = []
-        for row in rows:
+        found: list[list[Sample]] = []
+        encoded: dict[int, _Encoded] = {}
+        for number, row in enumerate(rows):
+            found.append([])
             try:
-                prompts.append(self._encoder(row, ()).prompt)
-                found.append(None)
+                encoded[number] = self._encoded(row, sampling)
             except (ValueError, OSError) as error:
-                found.append([Sample(None, reason=str(error))] * n)
-        answers = iter(self._answers(prompts, n, sampling) if prompts else [])
-        return [samples if samples is not None else next(answers) for samples in found]
+                found[number] = [Sample(None, reason=str(error))] * n
+        if not encoded:
+            return found
+        kept = KeptPrefixes() if sampling.retrospection else None
+        answers = self._answers(list(encoded.values()), n, sampling, kept)
+        found = [own or answers.pop(0) for own in found]
+        return self._reviewed(rows, found, encoded, sampling, kept) if sampling.retrospection else found
+
+    def _encoded(
+        self, row: Mapping[str, Any], sampling: Sampling, before: _Encoded | None = None
+    ) -> _Encoded:
+        """A row and its weaker form. before: of a row with the same media, which are taken over."""
+        encoders = [self._encoder]
+        if sampling.contrast:
+            self._weaker = self._weaker or self._encoder.with_fewer_frames()
+            encoders.append(self._weaker)
+        prompts = []
+        for number, encoder in enumerate(encoders):
+            if before is not None:
+                encoder.last = before.last[number]
+            prompts.append(encoder(row, ()).prompt)
+        return _Encoded(prompts, [encoder.last for encoder in encoders])
+
+    def _reviewed(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        drafts: list[list[Sample]],
+        encoded: Mapping[int, _Encoded],
+        sampling: Sampling,
+        kept: KeptPrefixes | None,
+    ) -> list[list[Sample]]:
+        """The second pass of a retrospection: one response to each draft."""
+        found = [list(own) for own in drafts]
+        again: dict[tuple[int, int], _Encoded] = {}
+        for number, before in encoded.items():
+            for place, draft in enumerate(drafts[number]):
+                row = {**rows[number], "prompt": review_of(rows[number]["prompt"], draft.text or "")}
+                try:
+                    again[number, place] = self._encoded(row, sampling, before)
+                except ValueError as error:  # such as words that stand for media
+                    found[number][place] = Sample(None, reason=f"the second pass: {error}", draft=draft.text)
+        if again:
+            answers = self._answers(list(again.values()), 1, sampling, kept)
+            for (number, place), [sample] in zip(again, answers, strict=True):
+                found[number][place] = replace(sample, draft=drafts[number][place].text)
+        return found
 
     @torch.no_grad()
-    def _answers(self, prompts: list[EncodedPrompt], n: int, sampling: Sampling) -> list[list[Sample]]:
+    def _answers(
+        self, encoded: Sequence[_Encoded], n: int, sampling: Sampling, kept: KeptPrefixes | None
+    ) -> list[list[Sample]]:
+        prompts = [one.prompts[0] for one in encoded]
         device = next(self.model.parameters()).device
         drawn: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         if sampling.temperature:
@@ -140,6 +195,8 @@ class LocalModel:
                 "top_p": sampling.top_p,
                 "top_k": sampling.top_k,
             }
+        if sampling.contrast:
+            drawn |= {"against": [one.prompts[1] for one in encoded], "strength": sampling.contrast}
         # Somebody else's random numbers are not ours to change.
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(_seed(sampling.seed, prompts))
@@ -148,6 +205,7 @@ class LocalModel:
                 prompts,
                 samples=n,
                 encoder=self._media,
+                kept=kept,
                 max_new_tokens=sampling.max_new_tokens,
                 **drawn,
             )
@@ -216,10 +274,25 @@ def _seed(seed: int, prompts: Sequence[EncodedPrompt]) -> int:
     return int.from_bytes(digest.digest()[:7], "big")
 
 
-def _version(path: str, model: Any) -> str:
-    """Changes with the checkpoint: of a folder, its files' names, sizes and times; on the Hub, the commit."""
+def settings_of(name: str, version: str, sampling: VideoSampling) -> dict[str, Any]:
+    """Those of a model that is loaded as `version_of` had it."""
+    return {
+        "model": name,
+        "version": version,
+        **{f"video_{name}": value for name, value in vars(sampling).items()},
+    }
+
+
+def version_of(path: str, revision: str | None = None) -> str:
+    """Changes with the checkpoint: of a folder, its files' names, sizes and times; on the Hub, the commit. Loads no weights.
+
+    Raises:
+        OSError: there is no such model.
+    """
     if not os.path.isdir(path):
-        return getattr(unwrap(model).config, "_commit_hash", None) or ""
+        from transformers import AutoConfig
+
+        return AutoConfig.from_pretrained(path, revision=revision)._commit_hash or ""
     digest = hashlib.sha256()
     for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
         if entry.is_file() and entry.name.endswith(_CHECKPOINT):

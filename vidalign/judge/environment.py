@@ -16,6 +16,7 @@ from vidalign.judge.lexical import LexicalJudge
 from vidalign.judge.settings import OFFLINE, made
 from vidalign.judge.task_judges import TaskJudges
 from vidalign.judge.tasks import TASKS
+from vidalign.llm.forks import PerProcess
 from vidalign.llm.question import Answer, Judge, Question, T
 
 _NAME = "VIDALIGN_JUDGE"
@@ -28,8 +29,8 @@ _NOTICE = (
 Settings = dict[tuple[str, ...], dict[str, str]]
 """Tasks -> a judge's settings as text, `model` among them; () for all other tasks."""
 
-_default: tuple[int, dict[str, str], Judge] | None = None
-_noticed: int | None = None  # the process that has said it
+_defaults: PerProcess[dict[frozenset[tuple[str, str]], Judge]] = PerProcess(dict)
+_noticed: PerProcess[list[bool]] = PerProcess(list)
 
 
 class UnnamedJudge(LexicalJudge):
@@ -43,11 +44,10 @@ class UnnamedJudge(LexicalJudge):
         return f"{self.name}()"
 
     def notice(self) -> None:
-        global _noticed
-        if _noticed != os.getpid() and int(os.environ.get("RANK") or 0) == 0:
+        if not _noticed() and int(os.environ.get("RANK") or 0) == 0:
             # Not by logging: a level that some program sets would hide it.
             print(_NOTICE, file=sys.stderr, flush=True)
-            _noticed = os.getpid()
+            _noticed().append(True)
 
     async def ask(self, question: Question[T]) -> Answer[T]:
         self.notice()
@@ -70,11 +70,11 @@ def judge_from_env() -> Judge:
 
 def default_judge() -> Judge:
     """The environment's judge, one for all rewards in a process, so that they share its limits and its ledger."""
-    global _default
-    now = {name: value for name, value in os.environ.items() if name.startswith(_NAME)}
-    if _default is None or _default[:2] != (os.getpid(), now):
-        _default = (os.getpid(), now, judge_from_env())
-    return _default[2]
+    now = frozenset((name, value) for name, value in os.environ.items() if name.startswith(_NAME))
+    if now not in (kept := _defaults()):
+        kept.clear()
+        kept[now] = judge_from_env()
+    return kept[now]
 
 
 def notice_unnamed(judge: Judge, tasks: Iterable[str]) -> None:

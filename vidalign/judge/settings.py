@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from inspect import formatannotation
+from types import SimpleNamespace, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from vidalign.judge.lexical import LexicalJudge
 from vidalign.judge.task_judges import TaskJudges
@@ -16,8 +20,6 @@ from vidalign.llm.question import Judge
 OFFLINE = "lexical"
 OTHERS = "default"
 """In place of a task's name: all that have no judge of their own."""
-
-_BOOLS = {"true": True, "1": True, "false": False, "0": False, "": None}
 
 
 def judge_of(given: Any) -> Judge:
@@ -86,29 +88,32 @@ def judges_of(given: Any, default: Callable[[], Judge]) -> Judge:
 # Values
 
 
-def kinds_of(kind: type) -> dict[str, str]:
-    """The settings of a dataclass, with their types as they are written."""
-    return {f.name: written(f.type) for f in fields(kind) if f.init}
+def kinds_of(kind: type) -> dict[str, Any]:
+    """The settings of a dataclass, with their types."""
+    return types_of({f.name: f.type for f in fields(kind) if f.init}, kind)
 
 
-def written(annotation: Any) -> str:
-    """A type as it is written."""
-    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+def types_of(annotations: Mapping[str, Any], owner: Any) -> dict[str, Any]:
+    """Annotations as types: those that are written as text are looked up where `owner` was defined; `Any` for what cannot be
+    found."""
+    owners = reversed(owner.__mro__) if isinstance(owner, type) else [owner]
+    names = {k: v for one in owners for k, v in vars(sys.modules[one.__module__]).items()}
+    return {name: _type_of(annotation, names) for name, annotation in annotations.items()}
 
 
 def read_settings(
-    given: Mapping[str, Any], kinds: Mapping[str, str], owner: str, label: Callable[[str], str] = str
+    given: Mapping[str, Any], kinds: Mapping[str, Any], owner: str, label: Callable[[str], str] = str
 ) -> dict[str, Any]:
-    """Settings as values of their kinds.
+    """Settings as values of their types.
 
     Args:
-        given: by name; text is read as its kind.
-        kinds: the known ones, from `kinds_of`.
+        given: by name; text is read as its type.
+        kinds: the types of the known ones, from `kinds_of`.
         owner: whose they are, for messages.
         label: a setting's name -> what the user calls it, for messages.
 
     Raises:
-        ValueError: an unknown setting, or a value of the wrong kind.
+        ValueError: an unknown setting, or a value of the wrong type.
     """
     read = {}
     for name, value in given.items():
@@ -120,55 +125,61 @@ def read_settings(
         except (ValueError, RecursionError):
             # Without params' value, which may hold a key by mistake.
             said = label(name) if name == "params" else f"{label(name)}={value!r}"
-            raise ValueError(f"{said} is not of the kind {kinds[name]}") from None
+            raise ValueError(f"{said} is not of the kind {formatannotation(kinds[name])}") from None
     return read
 
 
-def value_of(value: Any, kind: str) -> Any:
-    """A value of a recipe, or its text, as a type that is written `kind`; types that are not simple pass as they are.
+def value_of(value: Any, kind: Any) -> Any:
+    """A value of a recipe, or its text, as a type; types that are not made of plain data pass as they are.
 
     Numbers and words are written as they are, lists and mappings as JSON, lists of words or numbers also as "image,audio".
 
     Raises:
-        ValueError: it is of another kind.
+        ValueError: it is of another type.
     """
-    if isinstance(value, str) and not kind.startswith("str"):
-        value = _of_text(value, kind)
-    if value is None:
-        if "None" not in kind:
-            raise ValueError("None")
+    if not _is_data(kind):
+        return value
+    # Here, since rewards load this file, and pydantic takes longer to load than all of them.
+    from pydantic import TypeAdapter
+
+    kinds = {get_origin(part) or part for part in _parts(kind)}
+    if not isinstance(value, str) or str in kinds:
+        listed = tuple(value) if isinstance(value, list) and tuple in kinds else value
+        return TypeAdapter(kind).validate_python(listed, strict=True)
+    if not value and type(None) in kinds and tuple not in kinds:
         return None
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    fits = {
-        "str": isinstance(value, str),
-        "bool": isinstance(value, bool),
-        "int": number and isinstance(value, int),
-        "float": number,
-        "tuple": isinstance(value, (list, tuple)),
-        "Mapping": isinstance(value, Mapping),
-    }
-    name = kind.partition("[")[0].partition(" ")[0]
-    if not fits.get(name, True):
-        raise ValueError(value)
-    if name == "tuple":
-        element = "float" if "float" in kind else "str"
-        return tuple(value_of(item, element) for item in value)
-    return float(value) if name == "float" else value
+    if bool in kinds and value.strip().lower() not in ("true", "false", "1", "0"):
+        raise ValueError(value)  # pydantic takes more words, which YAML reads as text
+    if kinds & {tuple, list, dict, Mapping}:
+        text = value.strip()
+        value = (
+            json.loads(text)
+            if text.startswith(("[", "{"))
+            else [part.strip() for part in text.split(",") if part.strip()]
+        )
+    return TypeAdapter(kind).validate_python(value)
 
 
-def _of_text(text: str, kind: str) -> Any:
-    if kind.startswith("bool"):
-        word = text.strip().lower()
-        if word not in _BOOLS:
-            raise ValueError(text)
-        return _BOOLS[word]
-    if kind.startswith("int"):
-        return int(text)
-    if kind.startswith("float"):
-        return float(text)
-    if kind.startswith("tuple") and not text.lstrip().startswith("["):
-        parts = [part.strip() for part in text.split(",") if part.strip()]
-        return tuple(map(float, parts)) if "float" in kind else tuple(parts)
-    if kind.startswith(("tuple", "Mapping")):
-        return json.loads(text)
-    return text
+def _type_of(annotation: Any, names: dict[str, Any]) -> Any:
+    if annotation is inspect.Parameter.empty:
+        return Any
+    try:
+        return get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), names)["it"]
+    except (NameError, AttributeError, TypeError):  # a name that only type checkers import
+        return Any
+
+
+def _parts(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def _is_data(kind: Any) -> bool:
+    """Whether a type is made of plain data alone."""
+    return kind is not Any and all(
+        part in (str, int, float, bool, type(None), Mapping)
+        or (
+            get_origin(part) in (tuple, list, dict, Mapping)
+            and all(inner in (Any, ...) or _is_data(inner) for inner in get_args(part))
+        )
+        for part in _parts(kind)
+    )

@@ -18,6 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from vidalign.llm.forks import PerProcess
 from vidalign.llm.ledger import JudgeError
 
 try:
@@ -43,9 +44,9 @@ class AnswerCache:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder).expanduser()
         self._lock = threading.RLock()
-        self._opened: tuple[int, sqlite3.Connection] | None = None
-        self._claims: Any = None
-        self._inherited: list[Any] = []
+        # A connection must not be used across a fork, and a lock on a file belongs to a process.
+        self._connection = PerProcess(self._open)
+        self._claims = PerProcess(self._open_claims)
 
     @property
     def path(self) -> Path:
@@ -70,7 +71,7 @@ class AnswerCache:
             yield False
             return
         # One byte of one file a key: record locks belong to the process and vanish with it, and leave nothing behind.
-        file, place = self._claim_file(), int(key[:15], 16)
+        file, place = self._claims(), int(key[:15], 16)
         waited = False
         while not self._locked(file, place):
             waited = True
@@ -89,15 +90,12 @@ class AnswerCache:
             raise self._unusable(error) from None
         return True
 
-    def _claim_file(self) -> Any:
-        with self._lock:
-            self._connection()
-            if self._claims is None or self._claims[0] != os.getpid():
-                try:
-                    self._claims = (os.getpid(), open(self.folder / "claims.lock", "a+b"))  # noqa: SIM115
-                except OSError as error:
-                    raise self._unusable(error) from None
-            return self._claims[1]
+    def _open_claims(self) -> Any:
+        self._connection()  # makes the folder
+        try:
+            return open(self.folder / "claims.lock", "a+b")
+        except OSError as error:
+            raise self._unusable(error) from None
 
     def _run(self, statement: str, *values: str) -> Any:
         """The first row, if there is one."""
@@ -106,28 +104,22 @@ class AnswerCache:
         except sqlite3.Error as error:
             raise self._unusable(error) from None
 
-    def _connection(self) -> sqlite3.Connection:
-        # A connection must not be used across a fork.
-        if self._opened is None or self._opened[0] != os.getpid():
-            self._inherited.append(self._opened)
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                # Autocommit: each answer is a transaction of its own.
-                opened = sqlite3.connect(
-                    self.path, timeout=_BUSY, isolation_level=None, check_same_thread=False
+    def _open(self) -> sqlite3.Connection:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Autocommit: each answer is a transaction of its own.
+            opened = sqlite3.connect(self.path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+            # One process at a time: SQLite does not wait for another's change of the journal mode.
+            with FileLock(self.folder / "open.lock", timeout=_BUSY):
+                opened.execute("PRAGMA journal_mode=WAL")
+                opened.execute(
+                    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL)"
                 )
-                # One process at a time: SQLite does not wait for another's change of the journal mode.
-                with FileLock(self.folder / "open.lock", timeout=_BUSY):
-                    opened.execute("PRAGMA journal_mode=WAL")
-                    opened.execute(
-                        "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL)"
-                    )
-                # Safe when a process is killed; a power cut can cost the last answers, never the file.
-                opened.execute("PRAGMA synchronous=NORMAL")
-            except (OSError, sqlite3.DatabaseError) as error:
-                raise self._unusable(error) from None
-            self._opened = (os.getpid(), opened)
-        return self._opened[1]
+            # Safe when a process is killed; a power cut can cost the last answers, never the file.
+            opened.execute("PRAGMA synchronous=NORMAL")
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise self._unusable(error) from None
+        return opened
 
     def _unusable(self, error: Exception) -> JudgeError:
         return JudgeError(

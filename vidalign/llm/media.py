@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-MAX_FRAMES = 16
-MAX_FRAME_PIXELS = 448 * 448
 SOUND_RATE = 16000  # Hz
 
 
@@ -49,16 +47,19 @@ def shown(medium: Medium, sees: Collection[str]) -> str | None:
     return None
 
 
-def parts(medium: Medium, sees: Collection[str], *, as_file: bool) -> list[dict[str, Any]]:
+def parts(
+    medium: Medium, sees: Collection[str], *, as_file: bool, max_frames: int, max_frame_pixels: int
+) -> list[dict[str, Any]]:
     """Content parts of a chat message, [] for a judge that cannot see the medium.
 
-    A judge that takes images only is shown up to 16 frames of a video, and its sound where it hears.
+    A judge that takes images only is shown frames of a video, evenly spaced, and its sound where it hears.
 
     Args:
         medium: what to show.
         sees: of "image", "audio", "video".
         as_file: a video as litellm's `file` part (Gemini and the like) instead of the `video_url` of OpenAI-compatible
             servers.
+        max_frames, max_frame_pixels: of a video that is shown as frames.
     """
     how = shown(medium, sees)
     if how == "image":
@@ -74,17 +75,17 @@ def parts(medium: Medium, sees: Collection[str], *, as_file: bool) -> list[dict[
         if as_file:
             return [{"type": "file", "file": {"file_data": url, "format": kind}}]
         return [{"type": "video_url", "video_url": {"url": url}}]
-    return _frames(medium, sound=how == "frames and sound") if how else []
+    return _frames(medium, max_frames, max_frame_pixels, sound=how == "frames and sound") if how else []
 
 
-def _frames(medium: Medium, *, sound: bool) -> list[dict[str, Any]]:
+def _frames(medium: Medium, count: int, pixels: int, *, sound: bool) -> list[dict[str, Any]]:
     # Here, not above: rewards load this file, and must not load a decoder.
     from PIL import Image
 
     from vidalign.video import probe, read_video
 
     out = []
-    video = read_video(medium.source, num_frames=MAX_FRAMES, max_pixels=MAX_FRAME_PIXELS)
+    video = read_video(medium.source, num_frames=count, max_pixels=pixels)
     for frame, seconds in zip(video.frames, video.timestamps, strict=True):
         file = io.BytesIO()
         Image.fromarray(frame).save(file, format="JPEG", quality=90)

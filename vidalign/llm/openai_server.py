@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import json
-import os
 from contextlib import suppress
 from typing import Any
 from urllib.request import getproxies_environment
@@ -18,12 +17,12 @@ import aiohttp
 
 from vidalign._version import __version__
 from vidalign.llm.failures import RequestFailed, reason_of, retry_after
+from vidalign.llm.forks import PerProcess
 from vidalign.llm.redaction import redact
 from vidalign.llm.reply import Reply
 
 _LARGEST = 32 * 2**20  # bytes of an answer
-_sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
-_inherited: list[dict[asyncio.AbstractEventLoop, aiohttp.ClientSession]] = []
+_sessions: PerProcess[dict[asyncio.AbstractEventLoop, aiohttp.ClientSession]] = PerProcess(dict)
 
 
 async def complete(api_base: str, key: str | None, body: bytes) -> Reply:
@@ -110,31 +109,21 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _session() -> aiohttp.ClientSession:
-    loop = asyncio.get_running_loop()
-    if loop not in _sessions:
+    loop, sessions = asyncio.get_running_loop(), _sessions()
+    if loop not in sessions:
         # The judge bounds what is under way, and each attempt's time. The environment is looked at in a thread for every
         # request, which takes longer than the request: only where it names a proxy.
-        _sessions[loop] = aiohttp.ClientSession(
+        sessions[loop] = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, loop=loop),
             timeout=aiohttp.ClientTimeout(total=None),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=bool(getproxies_environment()),
         )
-    return _sessions[loop]
+    return sessions[loop]
 
 
 @atexit.register
 def _close() -> None:
-    for loop, session in _sessions.items():
+    for loop, session in (_sessions.made() or {}).items():
         with suppress(TimeoutError):
             asyncio.run_coroutine_threadsafe(session.close(), loop).result(timeout=5)
-
-
-def _forget() -> None:
-    # A forked child has no thread that runs these loops, and must not close the connections of its parent.
-    _inherited.append(dict(_sessions))
-    _sessions.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)

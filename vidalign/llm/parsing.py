@@ -62,6 +62,17 @@ def json_object(text: str | None) -> dict[str, Any]:
     raise Unusable("refusal" if _REFUSAL.search(said.replace("\u2019", "'")) else "no_json", said[:80])
 
 
+_THOUGHT = re.compile(r"\s*<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.IGNORECASE | re.DOTALL)
+_END_OF_THOUGHT = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
+
+
+def without_thoughts(text: str) -> str:
+    """A text without the thought before it, of which some servers leave out where it began."""
+    if begun := _THOUGHT.match(text):
+        return text[begun.end() :].strip()
+    return _END_OF_THOUGHT.split(text, maxsplit=1)[-1].strip()
+
+
 def _object(text: str, start: int) -> tuple[dict[str, Any] | None, int, bool]:
     """The object at `start` if it is one, where to go on behind it, and whether the text ends in its middle."""
     # A small object mostly ends at its first brace, which is quicker found.

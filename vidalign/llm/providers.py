@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from vidalign.llm import background
 from vidalign.llm.failures import RequestFailed, reason_of, retry_after
 from vidalign.llm.openai_server import reply_of
 from vidalign.llm.redaction import KeyFilter, redact
 from vidalign.llm.reply import Reply
+from vidalign.llm.settings import LLMSettings
 
 # litellm passes off a key that is not set as its server's failure or a connection's, which would be tried again.
 _NO_KEY = re.compile(r"missing (?:\w+ )?(?:api[ _]key|credentials)", re.IGNORECASE)
@@ -121,6 +123,15 @@ async def abilities(model: str) -> tuple[bool, frozenset[str]]:
         "video": litellm.supports_video_input(model),
     }
     return bool(litellm.supports_response_schema(model)), frozenset(kind for kind, can in sees.items() if can)
+
+
+async def senses(settings: LLMSettings) -> frozenset[str]:
+    """Which media a model takes: as `sees` has it, else by litellm's table, of which a server of one's own is no part."""
+    if settings.sees is not None:
+        return frozenset(settings.sees)
+    if settings.api_base is not None:
+        return frozenset()
+    return (await background.run(abilities(settings.model)))[1]
 
 
 async def known(prefix: str) -> bool:

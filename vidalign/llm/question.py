@@ -1,4 +1,4 @@
-"""What a judge is asked, and what comes back: the interface between tasks and judges, offline or not."""
+"""What a model is asked, and what comes back: the interface between tasks and judges, offline or not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 from vidalign.llm.background import run_sync
 from vidalign.llm.ledger import Ledger
@@ -27,22 +27,27 @@ class Unusable(ValueError):
 
 @dataclass(frozen=True)
 class Question(Generic[T]):
-    """One request to a judge.
+    """One request to a model.
 
     task: what is asked, a key of the offline judge's answers ("checklist", "dialogue", "speakers", "keypoints").
     instructions: what to do with the data and the answer's form; ours, never a caption's.
     data: what is judged, as JSON. It reaches a model as data between delimiters.
-    schema: JSON schema of the answer, an object.
-    read: the answer as JSON -> the value, raising `Unusable`. It must not trust the answer.
-    media: what a judge that sees may look at.
+    schema: JSON schema of the answer, an object, with bounds on its lists: guided decoding goes on for as long as it may. None:
+        the answer is a text.
+    read: the answer as JSON, or of a text a `Text` -> the value, raising `Unusable`. It must not trust the answer.
+    media: what a model that sees may look at.
+    params: parameters of this request, above the model's own: `temperature`, `max_tokens`, `top_p` and so on.
+    draw: which of several answers to the same question this is: each is asked for and kept by itself.
     """
 
     task: str
     instructions: str
     data: Mapping[str, Any]
-    schema: Mapping[str, Any]
+    schema: Mapping[str, Any] | None
     read: Callable[[Any], T]
     media: tuple[Medium, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    draw: int = 0
 
     @cached_property
     def text(self) -> str:
@@ -56,14 +61,76 @@ class Question(Generic[T]):
         mark = f"data-{hashlib.sha256(data).hexdigest()[:16]}"
         return f"<{mark}>\n{data.decode('utf-8')}\n</{mark}>"
 
-    def messages(self, parts: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
-        """OpenAI chat messages; `parts` are content parts of media, which stand before the data."""
-        system = (
-            f"{self.instructions}\n\n{_DATA_RULE}\n\n"
-            f"Answer with one JSON object and nothing else. Its schema:\n{json.dumps(self.schema)}"
-        )
+    def messages(self, media: Sequence[Sequence[Mapping[str, Any]]] = ()) -> list[dict[str, Any]]:
+        """OpenAI chat messages. `media`: content parts of each medium, which stand before the data."""
+        form = "Answer with the text alone."
+        if self.schema is not None:
+            form = f"Answer with one JSON object and nothing else. Its schema:\n{json.dumps(_unbounded(self.schema))}"
+        system = f"{self.instructions}\n\n{_DATA_RULE}\n\n{form}"
+        parts = [part for own in media for part in own]
         content: Any = [*parts, {"type": "text", "text": self.text}] if parts else self.text
         return [{"role": "system", "content": system}, {"role": "user", "content": content}]
+
+
+def _unbounded(schema: Any) -> Any:
+    """A schema without the bounds of its lists, so that the instructions are the same whatever the material: servers keep what
+    they have read of them, and nothing in the material reaches them."""
+    if isinstance(schema, Mapping):
+        return {k: _unbounded(v) for k, v in schema.items() if k not in ("minItems", "maxItems")}
+    return [_unbounded(item) for item in schema] if isinstance(schema, list) else schema
+
+
+@dataclass(frozen=True)
+class Prompt(Question[T]):
+    """A conversation that a model goes on with, as it stands: nothing is told it besides.
+
+    data: `messages`, as OpenAI has them; a content block `{"type": "medium", "number": 0}` stands for one of `media`.
+    """
+
+    @cached_property
+    def text(self) -> str:
+        """The conversation as JSON."""
+        return json.dumps(self.data, ensure_ascii=False)
+
+    def messages(self, media: Sequence[Sequence[Mapping[str, Any]]] = ()) -> list[dict[str, Any]]:
+        """OpenAI chat messages. `media`: content parts of each medium, which stand in the places of its blocks."""
+
+        def filled(content: Any) -> Any:
+            if isinstance(content, str):
+                return content
+            return [
+                part
+                for block in content
+                for part in (media[block["number"]] if block["type"] == "medium" else [block])
+            ]
+
+        return [{**message, "content": filled(message["content"])} for message in self.data["messages"]]
+
+
+class Text(TypedDict):
+    """An answer that is a text. finish: "stop", or "length" where it was cut. tokens: its length as the server counts, 0 where it
+    does not."""
+
+    text: str
+    finish: str
+    tokens: int
+
+
+def whole_text(answer: Any) -> str:
+    """Reads a `Text`. Raises `Unusable`: "wrong_form", "empty", or "truncated"."""
+    text = text_of(answer)
+    if answer["finish"] == "length":
+        raise Unusable("truncated", text[-80:])
+    return text
+
+
+def text_of(answer: Any) -> str:
+    """Reads a `Text`, which may be cut. Raises `Unusable`: "wrong_form" or "empty"."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("text"), str) or "finish" not in answer:
+        raise Unusable("wrong_form", "no text")
+    if not answer["text"].strip():
+        raise Unusable("empty")
+    return answer["text"].strip()
 
 
 _DATA_RULE = (

@@ -5,11 +5,12 @@ Token logits that a model scales or caps after its head are left to the caller (
 
 from vidalign.prefix.encoder import MediaEncoder
 from vidalign.prefix.forward import HeldMedia, RowBatch, SelfCheckError, SharedPrefix, token_logps
-from vidalign.prefix.generation import generate
+from vidalign.prefix.generation import KeptPrefixes, generate
 from vidalign.prefix.layout import PackedGroup, PackedLayout, SharedPrefixError, pack_rows
 
 __all__ = [
     "HeldMedia",
+    "KeptPrefixes",
     "MediaEncoder",
     "PackedGroup",
     "PackedLayout",

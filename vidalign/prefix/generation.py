@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import DynamicCache
+from transformers import DynamicCache, LogitsProcessorList
 
 from vidalign.families import family_of
 from vidalign.families.family import EncodedPrompt, Family
 from vidalign.families.modules import unwrap
+from vidalign.prefix.contrast import ContrastiveSampling
 from vidalign.prefix.encoder import MediaEncoder
 from vidalign.prefix.idle import idle_towers
 
@@ -26,6 +27,9 @@ def generate(
     encoder: MediaEncoder | None = None,
     share: bool = True,
     run_idle_towers: bool = False,
+    against: Sequence[EncodedPrompt] | None = None,
+    strength: float = 0.0,
+    kept: KeptPrefixes | None = None,
     **options: Any,
 ) -> list[list[list[int]]]:
     """Generates `samples` responses to each prompt, all together in one decoding loop.
@@ -44,15 +48,25 @@ def generate(
         share: False reads every prompt by itself.
         run_idle_towers: for sharded weights, whose every forward all processes must run: towers that a prompt has no media
             for run on a dummy, and every prompt is read by itself.
+        against: a weaker form of each prompt, such as one with fewer frames, that responses are contrasted with; see
+            `vidalign.prefix.contrast`. Both forms of all prompts decode together.
+        strength: of the contrast.
+        kept: keeps what is read up to the end of a prompt's media, for further prompts on the same media tensors.
         options: for `model.generate`, e.g. `max_new_tokens`, `do_sample`, `temperature`, `generation_config`.
 
     Returns:
         Token ids by prompt and sample, without the prompt, up to and with the first end-of-sequence token.
 
     Raises:
-        ValueError: a prompt of fewer than two tokens, or one that ends with its media.
+        ValueError: a prompt of fewer than two tokens, or one that ends with its media; or as many of `against` as of prompts
+            are not there.
     """
     family, inner = family_of(model), unwrap(model)
+    number = len(prompts)
+    if against is not None:
+        if len(against) != number:
+            raise ValueError(f"{len(against)} weaker prompts for {number} prompts; give one each")
+        prompts = [*prompts, *against]
     for prompt in prompts:
         if len(prompt.input_ids) < 2:
             raise ValueError(
@@ -60,24 +74,61 @@ def generate(
             )
         if prompt.input_ids[-1] in family.media_token_ids(inner.config):
             raise ValueError("a prompt ends with its media; end it with text, or with the assistant's turn")
-    counts = [samples] * len(prompts) if isinstance(samples, int) else list(samples)
+    counts = [samples] * number if isinstance(samples, int) else list(samples)
     config = _without_media_tokens(options, family, inner)
+    contrast = None
+    if against is not None:
+        counts, contrast = counts * 2, _contrast(config, strength)
     training = model.training
     model.eval()
     try:
         encoder = encoder if encoder is not None else MediaEncoder(family)
-        read = _read_all(inner, family, encoder, prompts, share and not run_idle_towers, run_idle_towers)
-        if len(prompts) > 1 and any(getattr(layer, "is_sliding", False) for layer in read[0].cache.layers):
-            # A window that slides has dropped tokens already: caches of unlike length cannot be laid side by side.
+        sliding = any(getattr(layer, "is_sliding", False) for layer in _empty_cache(inner).layers)
+        if sliding and against is not None:
+            raise ValueError(
+                "contrastive decoding lays caches of unlike length side by side, and this model's attention has a sliding window; "
+                "leave the contrast out"
+            )
+        # A sliding window has dropped the tokens that a second prompt's own would still see.
+        share = share and not run_idle_towers and not sliding
+        read = _read_all(inner, family, encoder, prompts, share, run_idle_towers, kept if share else None)
+        if len(prompts) > 1 and sliding:
+            # ... and caches of unlike length cannot be laid side by side.
             batches = [([one], [count]) for one, count in zip(read, counts, strict=True) if count]
         else:
             batches = [(read, counts)]
-        responses = [row for part, number in batches for row in _decode(model, inner, part, number, config)]
+        responses = [
+            row for part, own in batches for row in _decode(model, inner, part, own, config, contrast)
+        ]
     finally:
         model.train(training)
     ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
     cut = iter([_cut(row, ends) for row in responses])
-    return [[next(cut) for _ in range(count)] for count in counts]
+    return [[next(cut) for _ in range(count)] for count in counts[:number]]
+
+
+class KeptPrefixes:
+    """What has been read of prompts up to the end of their media, by the media's tensors."""
+
+    def __init__(self) -> None:
+        # The tensors are held, since they are known by their ids.
+        self._kept: dict[tuple[int, ...], tuple[list[torch.Tensor], list[int], DynamicCache]] = {}
+
+    def find(self, prompt: EncodedPrompt) -> tuple[int, DynamicCache] | None:
+        """(tokens, a copy of their cache) of a beginning of the prompt."""
+        found = self._kept.get(_media_ids(prompt))
+        if found is None or prompt.input_ids[: len(found[1])] != found[1]:
+            return None
+        return len(found[1]), copy.deepcopy(found[2])
+
+    def keep(self, prompt: EncodedPrompt, length: int, cache: DynamicCache) -> None:
+        """Keeps a copy of the cache of the prompt's first tokens."""
+        held = list(prompt.media.values()), prompt.input_ids[:length], copy.deepcopy(cache)
+        self._kept[_media_ids(prompt)] = held
+
+
+def _media_ids(prompt: EncodedPrompt) -> tuple[int, ...]:
+    return tuple(id(tensor) for tensor in prompt.media.values())
 
 
 @dataclass
@@ -98,22 +149,24 @@ def _read_all(
     prompts: Sequence[EncodedPrompt],
     share: bool,
     run_idle_towers: bool,
+    kept: KeptPrefixes | None,
 ) -> list[_Read]:
     """Every prompt; those on the same media together, where they may share."""
-    # A sliding window has dropped the tokens that a second prompt's own would still see.
-    share = share and not any(getattr(layer, "is_sliding", False) for layer in _empty_cache(inner).layers)
     groups: dict[tuple[int, ...], list[int]] = {}
     for number, prompt in enumerate(prompts):
-        same = tuple(id(tensor) for tensor in prompt.media.values()) if share else ()
+        same = _media_ids(prompt) if share else ()
         groups.setdefault(same or (-number - 1,), []).append(number)
     read: dict[int, _Read] = {}
     for members in groups.values():
         own = [prompts[number] for number in members]
         shared = _shared_length(own, family.media_token_ids(inner.config))
         if not shared:
-            found = [_read(inner, family, encoder, [prompt], run_idle_towers)[0] for prompt in own]
+            found = [
+                _read(inner, family, encoder, [prompt], run_idle_towers, len(prompt.input_ids) - 1, kept)[0]
+                for prompt in own
+            ]
         else:
-            found = _read(inner, family, encoder, own, run_idle_towers, shared)
+            found = _read(inner, family, encoder, own, run_idle_towers, shared, kept)
         read |= dict(zip(members, found, strict=True))
     return [read[number] for number in range(len(prompts))]
 
@@ -136,43 +189,68 @@ def _read(
     encoder: MediaEncoder,
     prompts: Sequence[EncodedPrompt],
     run_idle_towers: bool,
-    shared: int | None = None,
+    shared: int,
+    kept: KeptPrefixes | None,
 ) -> list[_Read]:
-    """Prompts on the same media, but for the last token of each. shared: tokens that all begin with; one prompt needs none."""
+    """Prompts on the same media, but for the last token of each. shared: tokens that all begin with, and that hold all media."""
+    backbone, first = inner.base_model, prompts[0]
     device = inner.get_input_embeddings().weight.device
     rows = [torch.tensor([prompt.input_ids], device=device) for prompt in prompts]
-    backbone, media = inner.base_model, prompts[0].media
-    features = encoder(backbone, [media])
-    if run_idle_towers:
-        idle_towers(family, backbone, features or {})
-    positions = [family.positions(backbone, row, media) for row in rows]
-    known = rows[0][:, : rows[0].shape[1] - 1 if shared is None else shared]
-    given = family.backbone_inputs(backbone, known, features) if features is not None else {}
-    common = _empty_cache(inner)
-    backbone(
-        input_ids=known,
-        position_ids=positions[0][..., : known.shape[1]],
-        past_key_values=common,
-        use_cache=True,
-        **given,
-    )
+    positions = [family.positions(backbone, row, first.media) for row in rows]
+
+    def read(cache: DynamicCache, row: int, start: int, end: int, given: dict[str, Any]) -> None:
+        if start < end:
+            position = positions[row][..., start:end]
+            backbone(
+                input_ids=rows[row][:, start:end],
+                position_ids=position,
+                past_key_values=cache,
+                use_cache=True,
+                **given,
+            )
+
+    known = kept.find(first) if kept is not None else None
+    if known is not None:
+        start, common = known
+    else:
+        features = encoder(backbone, [first.media])
+        if run_idle_towers:
+            idle_towers(family, backbone, features or {})
+        start, common = (
+            _end_of_media(first, family, inner) if kept is not None else shared,
+            _empty_cache(inner),
+        )
+        begun = rows[0][:, :start]
+        given = family.backbone_inputs(backbone, begun, features) if features is not None else {}
+        read(common, 0, 0, start, given)
+        if kept is not None and features is not None:
+            kept.keep(first, start, common)
+    read(common, 0, start, shared, {})
     found = []
     for number, (row, position) in enumerate(zip(rows, positions, strict=True)):
         cache = common if number == len(rows) - 1 else copy.deepcopy(common)
-        own = slice(known.shape[1], row.shape[1] - 1)
-        if own.start < own.stop:
-            backbone(
-                input_ids=row[:, own], position_ids=position[..., own], past_key_values=cache, use_cache=True
-            )
+        read(cache, number, shared, row.shape[1] - 1, {})
         found.append(_Read(row[0], cache, position[..., -1:].amax() + 1 - row.shape[1]))
     return found
+
+
+def _end_of_media(prompt: EncodedPrompt, family: Family, inner: Any) -> int:
+    media = family.media_token_ids(inner.config)
+    return max((place for place, token in enumerate(prompt.input_ids) if token in media), default=0) + 1
 
 
 def _empty_cache(inner: Any) -> DynamicCache:
     return DynamicCache(config=inner.config.get_text_config())
 
 
-def _decode(model: Any, inner: Any, read: list[_Read], counts: list[int], config: Any) -> list[list[int]]:
+def _decode(
+    model: Any,
+    inner: Any,
+    read: list[_Read],
+    counts: list[int],
+    config: Any,
+    contrast: ContrastiveSampling | None,
+) -> list[list[int]]:
     """One response a row, the samples of a prompt one after another; prompts padded on the left."""
     longest = max(len(prompt.input_ids) for prompt in read)
     repeats = torch.tensor(counts, device=read[0].input_ids.device)
@@ -191,6 +269,7 @@ def _decode(model: Any, inner: Any, read: list[_Read], counts: list[int], config
         attention_mask=mask.repeat_interleave(repeats, 0),
         past_key_values=_expanded([prompt.cache for prompt in read], counts, longest - 1, inner),
         generation_config=config,
+        logits_processor=LogitsProcessorList([] if contrast is None else [contrast]),
     )
     return output[:, longest:].tolist()
 
@@ -215,6 +294,19 @@ def _expanded(caches: list[DynamicCache], counts: list[int], length: int, inner:
             own.layers[number].keys = own.layers[number].values = None
         cache.update(*states, number)
     return cache
+
+
+def _contrast(config: Any, strength: float) -> ContrastiveSampling:
+    """The contrast with the config's sampling, which is then no more `generate`'s own."""
+    own = ContrastiveSampling(
+        strength,
+        do_sample=bool(config.do_sample),
+        temperature=config.temperature,
+        top_k=config.top_k,
+        top_p=config.top_p,
+    )
+    config.do_sample, config.temperature, config.top_k, config.top_p = False, None, None, None
+    return own
 
 
 def _without_media_tokens(options: dict[str, Any], family: Family, inner: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from typing import Any
 
-from vidalign.judge.settings import judge_of, kinds_of, read_settings, written
+from vidalign.judge.settings import judge_of, kinds_of, read_settings, types_of
 from vidalign.llm.question import Judge
 from vidalign.rewards.composite import PartReward, SumReward, joint_rewards
 from vidalign.rewards.reward import JudgedReward
@@ -77,13 +77,13 @@ def _instance(kind: type, settings: Mapping[str, Any]) -> Any:
     parameters = inspect.signature(kind).parameters.values()
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
         return kind(**settings)
-    return kind(**_read(settings, {p.name: written(p.annotation) for p in parameters}))
+    return kind(**_read(settings, types_of({p.name: p.annotation for p in parameters}, kind)))
 
 
 def _sum(found: SumReward, settings: Mapping[str, Any], judge: Judge | None) -> SumReward:
     names = [getattr(part, "__name__", "") for part in found.rewards]
     own = {name: kind for name, kind in kinds_of(SumReward).items() if name != "rewards"}
-    read = _read(settings, {**own, **dict.fromkeys(names, "Mapping")})
+    read = _read(settings, {**own, **dict.fromkeys(names, Mapping)})
     of_parts = {name: read.pop(name, {}) for name in names}
     parts = [
         _made(part, of_parts[name], name, judge) for name, part in zip(names, found.rewards, strict=True)
@@ -91,7 +91,7 @@ def _sum(found: SumReward, settings: Mapping[str, Any], judge: Judge | None) -> 
     return replace(found, rewards=parts, **read)
 
 
-def _read(settings: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:
+def _read(settings: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
     read = read_settings(settings, kinds, "this reward")
     if "judge" in read and not isinstance(read["judge"], Judge):
         try:

@@ -7,6 +7,8 @@ with Pipeline("work", [Stage("caption", caption), Stage("score", score, {"judge"
 from vidalign.stages.errors import Dropped, MissingRows, PipelineError, Unfinished
 from vidalign.stages.estimate import Cost, Estimate
 from vidalign.stages.pipeline import Outcome, Pipeline
+from vidalign.stages.processes import Processes
+from vidalign.stages.run import Run, Running, Summary
 from vidalign.stages.splits import split_of
 from vidalign.stages.stage import Stage
 
@@ -18,7 +20,11 @@ __all__ = [
     "Outcome",
     "Pipeline",
     "PipelineError",
+    "Processes",
+    "Run",
+    "Running",
     "Stage",
+    "Summary",
     "Unfinished",
     "split_of",
 ]

@@ -14,13 +14,14 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal, get_args
 
 from filelock import FileLock, Timeout
 
 from vidalign.stages.errors import PipelineError
 
-RESUME = ("same", "go-on", "restart", "refuse")
+Resume = Literal["same", "go-on", "restart", "refuse"]
+"""What to do with what an earlier run left: see `Journal`."""
 
 
 def key_of(*parts: Any) -> str:
@@ -37,17 +38,24 @@ class Journal:
         rank: of this process.
         resume: what to do with what is there. "same": go on if it was made with the same settings, else refuse. "go-on": go on
             with whatever still fits. "restart": throw it away, of all ranks, so rank 0 alone may. "refuse": go on with nothing.
+        read_only: only looks at what is there: makes, locks and throws away nothing, and keeps no result.
 
     Raises:
         PipelineError: another process holds this rank's files, or by `resume`.
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, Mapping[str, Any]], *, rank: int = 0, resume: str = "same"
+        self,
+        folder: Path,
+        settings: Mapping[str, Mapping[str, Any]],
+        *,
+        rank: int = 0,
+        resume: str = "same",
+        read_only: bool = False,
     ) -> None:
-        if resume not in RESUME:
-            raise PipelineError(f"resume={resume!r}; known are {', '.join(RESUME)}")
-        self.folder, self._rank = folder, rank
+        if resume not in get_args(Resume):
+            raise PipelineError(f"resume={resume!r}; known are {', '.join(get_args(Resume))}")
+        self.folder, self._rank, self._read_only = folder, rank, read_only
         if rank and resume == "restart":
             raise PipelineError(
                 f"rank={rank} with resume='restart', which throws away what all ranks have made: let rank 0 do so first, and give "
@@ -55,11 +63,13 @@ class Journal:
             )
         self._settings = {name: json.loads(json.dumps(own)) for name, own in settings.items()}
         self._made = not folder.is_dir()
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise PipelineError(f"the folder {str(folder)!r} cannot be made: {error}") from None
-        self._lock = self._locked()
+        self._lock: FileLock | None = None
+        if not read_only:
+            try:
+                folder.mkdir(exist_ok=True)
+            except OSError as error:
+                raise PipelineError(f"the folder {str(folder)!r} cannot be made: {error}") from None
+            self._lock = self._locked()
         self._files: dict[str, _File] = {}
         try:
             self._open(resume)
@@ -86,10 +96,14 @@ class Journal:
         """Lets go of the lock. remove: takes this rank's files away, and the folder if it is then empty."""
         for file in self._files.values():
             file.close()
-            if remove:
+            if remove and file.path is not None:
                 file.path.unlink(missing_ok=True)
+        if self._lock is None:
+            return
         self._lock.release()
-        if remove or (self._made and not any(file.path.exists() for file in self._files.values())):
+        if remove or (
+            self._made and not any(file.path and file.path.exists() for file in self._files.values())
+        ):
             with suppress(OSError):
                 os.unlink(self._lock.lock_file)
             with suppress(OSError):  # there is something in it
@@ -110,14 +124,14 @@ class Journal:
             own = self.folder / f"{stage}.{self._rank}.jsonl"
             paths = sorted(self.folder.glob(f"{stage}.*.jsonl"))
             if resume == "restart":
-                for path in paths:
+                for path in () if self._read_only else paths:
                     path.unlink()
                 paths = []
             found = [_header(path) for path in paths]
             if resume == "refuse" and any(found):
                 raise PipelineError(
-                    f"{str(self.folder)!r} has results of an earlier run; take another folder, give resume='go-on' to go on "
-                    "with them, or resume='restart' to throw them away"
+                    f"{str(self.folder)!r} has results of an earlier run; take another folder, give --resume go-on to go on "
+                    "with them, or --resume restart to throw them away"
                 )
             for path, header in zip(paths, found, strict=True):
                 if header is None:
@@ -127,16 +141,19 @@ class Journal:
                 if resume == "same" and (changed := _changed(header["settings"], settings)):
                     raise PipelineError(
                         f"{str(path)!r} was made with other settings: {changed}. Run with the old ones, take another place, "
-                        "or throw it away (--restart, resume='restart'); resume='go-on' keeps what still fits"
+                        "or throw it away (--resume restart); --resume go-on keeps what still fits"
                     )
-            others = [path for path in paths if path != own]
-            self._files[stage] = _File(own, {"stage": stage, "settings": settings}, others)
+            header = {"stage": stage, "settings": settings}
+            if self._read_only:
+                self._files[stage] = _File(None, header, paths)
+            else:
+                self._files[stage] = _File(own, header, [path for path in paths if path != own])
 
 
 class _File:
-    """The results of a stage: this rank's file, which is written, and those of others, which are read."""
+    """The results of a stage: this rank's file, which is written (None: nothing is), and those of others, which are read."""
 
-    def __init__(self, path: Path, header: Mapping[str, Any], others: Sequence[Path]) -> None:
+    def __init__(self, path: Path | None, header: Mapping[str, Any], others: Sequence[Path]) -> None:
         self.path, self._header = path, header
         self.places: dict[str, tuple[IO[bytes], int]] = {}
         self._others = [open(other, "rb") for other in others]  # noqa: SIM115
@@ -148,7 +165,7 @@ class _File:
         self._file: IO[bytes] | None = None
         self._reader: IO[bytes] | None = None
         self._end = 0
-        if path.exists():
+        if path is not None and path.exists():
             self._begin()
 
     def get(self, key: str) -> dict[str, Any] | None:
@@ -172,6 +189,7 @@ class _File:
                 file.close()
 
     def _begin(self) -> None:
+        assert self.path is not None
         self._file = open(self.path, "ab")  # noqa: SIM115
         self._reader = open(self.path, "rb")  # noqa: SIM115
         last = None

@@ -7,47 +7,55 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vidalign.stages.errors import PipelineError
+from vidalign.stages.journal import Resume
 
 FINISHED = "finished"
 
 
 class Output:
-    """The file that a pipeline ends in, with the stages' results in a folder near it.
+    """The file that a pipeline ends in, with the stages' results in a folder near it. To look at it writes nothing.
 
     Args:
         path: the file to be; its folder exists.
         stages: the folder of the results; default `PATH.stages`.
-        restart: whether one that is there may be replaced.
+        resume: what to do with what an earlier run left (see `vidalign.stages.run.Run`).
 
     Raises:
         PipelineError: it cannot be written, or is there already.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, stages: Path | None = None, restart: bool = False
+        self, path: str | os.PathLike[str], *, stages: Path | None = None, resume: Resume = "same"
     ) -> None:
-        self._restart = restart
         # Of a link its target is written, and two names of one file have one folder of results.
         self.path = Path(os.path.realpath(os.path.expanduser(path)))
         self.stages = stages or self.path.with_name(self.path.name + ".stages")
+        self.check()
+        finished = (self.stages / FINISHED).exists()
+        # With results and no mark, a process was killed before it could set it: the output is written again.
+        killed = self.stages.is_dir() and not finished
+        may_replace = killed or resume == "restart" or (resume == "go-on" and finished)
+        if self.path.exists() and not may_replace:
+            again = ", or --resume go-on to build it again with whatever still fits" if finished else ""
+            raise PipelineError(
+                f"{str(self.path)!r} is there already; take another name, or give --resume restart to build anew{again}"
+            )
+        # Of an output that was finished and taken away since: whatever still fits.
+        self.resume: Resume = "go-on" if resume == "same" and finished else resume
+        """How the pipeline is to take what is there (see `vidalign.stages.journal.Journal`)."""
+
+    def check(self) -> None:
+        """Raises PipelineError where no file can be written."""
         if not self.path.parent.is_dir():
             raise PipelineError(f"the folder {str(self.path.parent)!r} does not exist; make it first")
         if self.path.is_dir():
             raise PipelineError(f"{str(self.path)!r} is a folder; name a file")
-        # With results and no mark, a process was killed before it could set it: the output is written again.
-        killed = self.stages.is_dir() and not (self.stages / FINISHED).exists()
-        if self.path.exists() and not killed and not restart:
-            raise PipelineError(
-                f"{str(self.path)!r} is there already; take another name, or give --restart to build anew"
-            )
 
-    @property
-    def resume(self) -> str:
-        """How the pipeline is to take what is there (see `vidalign.stages.journal.Journal`)."""
-        if self._restart:
-            return "restart"
-        # Of an output that was finished and taken away since: whatever still fits.
-        return "go-on" if (self.stages / FINISHED).exists() else "same"
+    def open(self) -> None:
+        """Makes what the results and the file stand in."""
+
+    def close(self) -> None:
+        """Takes away again what was made for nothing."""
 
     def begin(self) -> None:
         """To be called when the results are locked: from here on the output is not finished."""

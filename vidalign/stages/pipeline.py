@@ -103,6 +103,15 @@ class Pipeline:
         """Throws this rank's results away."""
         self._journal.close(remove=True)
 
+    def dry_run(self) -> Estimate:
+        """`estimate` of a pipeline that is not entered: nothing is locked, written or thrown away."""
+        self._keys = [None for _ in self._items]
+        self._journal = self._opened(self._resume, read_only=True)
+        try:
+            return self.estimate()
+        finally:
+            self._journal.close()
+
     @property
     def total(self) -> int:
         return len(self._keys)
@@ -118,6 +127,11 @@ class Pipeline:
                 return None
             found[stage.name] = entry["result"]
         return found
+
+    def unfinished(self) -> list[int]:
+        """The items of all processes that are neither finished nor dropped, as far as was known on entering or reloading."""
+        self._find_keys(range(self.total))
+        return [index for index in range(self.total) if self._end(self._known(index))[0] is not None]
 
     @property
     def done(self) -> int:
@@ -215,9 +229,9 @@ class Pipeline:
                 ):
                     self._keys[index] = key_of(item, found)
 
-    def _opened(self, resume: str) -> Journal:
+    def _opened(self, resume: str, *, read_only: bool = False) -> Journal:
         settings = {stage.name: stage.settings for stage in self.stages}
-        return Journal(self.folder, settings, rank=self._rank, resume=resume)
+        return Journal(self.folder, settings, rank=self._rank, resume=resume, read_only=read_only)
 
     def _unique(self, indices: Iterable[int]) -> Iterator[tuple[int, Any, str]]:
         wanted, seen = set(indices), set()

@@ -16,6 +16,7 @@ from vidalign.judge.tasks.degrade import Degraded
 from vidalign.llm.ledger import JudgeError
 from vidalign.llm.question import Answer, Judge
 from vidalign.rows import BadRows, MediaFolder, text_of, validate
+from vidalign.stages import Run
 from vidalign.stages.errors import MissingRows, PipelineError
 from vidalign.toyworld.degrade import ToyDegrader
 from vidalign.trainers.script import load
@@ -212,7 +213,7 @@ def test_equal_rows_and_seeds_give_equal_chains_in_any_order_and_number_at_once(
     texts = {}
     for name, given, options in (
         ("a", rows, {}),
-        ("b", rows[::-1], {"window": 1}),
+        ("b", rows[::-1], {"run": Run(window=1)}),
         ("c", rows, {"seed": 1}),
     ):
         build_chains(given, tmp_path / name, ToyDegrader(), **options)
@@ -245,11 +246,11 @@ def reds(count):
 def test_a_judge_that_is_down_stops_it_with_what_is_finished_kept(tmp_path):
     judge = Broken("number3", JudgeError("down"))
     with pytest.raises(JudgeError, match="down") as caught:
-        build_chains(reds(6), tmp_path / "out", judge, length=2, window=1)
+        build_chains(reds(6), tmp_path / "out", judge, length=2, run=Run(window=1))
     assert "3 of 6 rows are finished" in caught.value.__notes__[0]
     assert not (tmp_path / "out" / "train.jsonl").exists()
     judge.broken, judge.asked = False, []
-    assert build_chains(reds(6), tmp_path / "out", judge, length=2, window=1).rows == 6
+    assert build_chains(reds(6), tmp_path / "out", judge, length=2, run=Run(window=1)).rows == 6
     assert len(judge.asked) == 3
 
 
@@ -257,7 +258,7 @@ def test_rows_without_an_answer_are_asked_for_again_or_left_out(tmp_path):
     judge = Broken("number3", "timeout")
     with pytest.raises(MissingRows, match="no usable answer for 1 of 6 rows\n  row 3: degrade: timeout"):
         build_chains(reds(6), tmp_path / "out", judge, length=2)
-    built = build_chains(reds(6), tmp_path / "out", judge, length=2, allow_missing=True)
+    built = build_chains(reds(6), tmp_path / "out", judge, length=2, run=Run(allow_missing=True))
     assert built.rows == 5 and built.missing == {3: "degrade: timeout"}
     assert "| degrade: timeout | 1 |" in card_of(tmp_path / "out")[1]
     assert not any("number3" in captions_of(row)[0] for row in written(tmp_path / "out"))

@@ -184,7 +184,7 @@ def test_another_start_after_the_end_asks_nothing(chains, start, degrader):
     code, _, err = ended(begin(judge=degrader))
     assert code == 2 and "is there already" in err and len(degrader.asked) == asked
     assert (chains.folder / "out" / "train.jsonl").read_bytes() == text
-    code, _, err = ended(begin("--length", 3, "--restart", judge=degrader))
+    code, _, err = ended(begin("--length", 3, "--resume", "restart", judge=degrader))
     assert code == 0 and all(len(captions) == 3 for captions in read(chains.folder / "out").values())
 
 
@@ -195,7 +195,7 @@ def test_a_journal_of_other_settings_is_refused(chains, start, degrader, wait_un
     process.kill()
     process.communicate()
     code, _, err = ended(start(20)("--seed", 1, judge=degrader))
-    assert code == 2 and "seed was 0 and is 1" in err and "--restart" in err
+    assert code == 2 and "seed was 0 and is 1" in err and "--resume restart" in err
 
 
 def test_offline_on_the_toy_world(chains):

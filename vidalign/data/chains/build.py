@@ -13,13 +13,17 @@ from vidalign.data.chains.errors import types_named
 from vidalign.data.chains.grow import METHODS, Plan, grow
 from vidalign.data.chains.rows import PROMPT, ChainRows
 from vidalign.data.chains.summary import BuiltChains, card, summary
+from vidalign.data.costs import Asks
+from vidalign.data.costs import length as bytes_of
 from vidalign.data.derived import build_folder, loading
-from vidalign.data.judged import asked_of, judge_or_default, shown_name, window_of
+from vidalign.data.judged import judge_or_default, names_of, shown_name, stage_of
 from vidalign.judge.lexical import LexicalJudge
+from vidalign.judge.tasks import degrade
 from vidalign.llm.question import Judge
-from vidalign.stages import MissingRows, Stage
+from vidalign.stages import MissingRows
 from vidalign.stages.errors import PipelineError
 from vidalign.stages.media_paths import MediaPaths
+from vidalign.stages.run import Run
 from vidalign.stages.tables import open_rows
 
 _TASKS = ("degrade",)
@@ -39,10 +43,7 @@ def build_chains(
     prompt: str = PROMPT,
     column: str | None = None,
     limit: int | None = None,
-    restart: bool = False,
-    allow_missing: bool = False,
-    window: int | None = None,
-    progress: bool = False,
+    run: Run | None = None,
 ) -> BuiltChains:
     """Writes `OUTPUT/train.jsonl` and a card: a row for each chain that is long enough, in the input's order.
 
@@ -50,23 +51,22 @@ def build_chains(
     the judge's cache has the steps.
 
     Args:
-        rows: a JSONL or Parquet file, or mappings that can be gone through more than once. `videos` are optional.
+        rows: a JSONL or Parquet file with a full caption a row; in Python also mappings that can be gone through more than
+            once. `videos` are optional.
         output: the folder to write.
         judge: default the environment's (`VIDALIGN_JUDGE`). The offline one for rewards cannot degrade captions.
-        method: of `METHODS`, see `Plan`.
+        method: degrade: each caption has one error more, of a drawn type; unconditioned: of the model's choice; inject: each
+            is the first caption with one error of its own.
         length: captions of a whole chain, ≥ 2.
-        min_length: captions of the shortest chain that is a row, 2 to `length`.
-        types: names of the types of error that are drawn from, of `errors.TYPES`; default all.
+        min_length: captions of the shortest chain that is a row, from 2.
+        types: of error, that are drawn from; default all. Several in turn, or with commas between them.
         tries: questions of a step whose answer is no step, ≥ 1, after which the chain ends. Refusals are not among them:
             each takes its type out of the chain.
         seed: of the draws of types.
         prompt: of rows without `prompt`.
         column: of the full captions, strings or messages; default the first of `caption`, `completion`.
         limit: takes the first rows only.
-        restart: throws away what an earlier run left for this output.
-        allow_missing: leaves rows out that the judge has no usable answer for.
-        window: chains under way at once, ≥ 1; default twice the judge's concurrency.
-        progress: shows a bar on stderr.
+        run: how it runs.
 
     Raises:
         PipelineError: arguments, files, columns or an earlier run do not fit; before any question.
@@ -74,7 +74,7 @@ def build_chains(
         MissingRows: there is no usable answer for some rows, or no row has a chain; the next call goes on.
         JudgeError: no further question can be answered.
     """
-    plan = _plan(method, length, min_length, types, tries, seed)
+    plan = _plan(method, length, min_length, None if types is None else names_of(types), tries, seed)
     judge = judge_or_default(judge, _TASKS)
     if isinstance(judge.of("degrade"), LexicalJudge):
         raise PipelineError(
@@ -96,14 +96,16 @@ def build_chains(
         "types": [kind.name for kind in plan.types],
         "tries": tries,
         "seed": seed,
-        **asked_of(judge, _TASKS),
     }
     rejected = Counter[str]()
-    stage = Stage(
+    stage = stage_of(
         "chains",
-        lambda caption, found: _work(caption, judge, plan, rejected),
+        lambda caption: _work(caption, judge, plan, rejected),
         settings,
-        window=window_of(judge, _TASKS) if window is None else window,
+        judge,
+        _TASKS,
+        run or Run(),
+        lambda caption: [_asks(caption, plan)],
     )
     further = {
         "captions": f"column {given.column}",
@@ -123,6 +125,7 @@ def build_chains(
                 yield given.row(row, result, media, method != "inject")
 
     return build_folder(
+        BuiltChains,
         stage,
         given,
         output,
@@ -134,15 +137,22 @@ def build_chains(
         card=lambda built, folder: card(
             built, plan, shown_name(judge, _TASKS), further, loading(built.media_root, folder)
         ),
-        restart=restart,
-        allow_missing=allow_missing,
-        progress=progress,
+        run=run,
         shown={"rejected": rejected.total},
     )
 
 
 async def _work(caption: str, judge: Judge, plan: Plan, rejected: Counter[str]) -> dict[str, Any]:
     return (await grow(caption, judge, plan, rejected)).as_json()
+
+
+def _asks(caption: str, plan: Plan) -> Asks:
+    """One question a step. At most each step has all its tries, and each type of error is refused once."""
+    kind = None if plan.method == "unconditioned" else plan.types[0]
+    question = degrade.question(caption, *((None, "") if kind is None else (kind.name, kind.meaning)))
+    steps = plan.length - 1
+    most = steps * plan.tries + (0 if kind is None else len(plan.types))
+    return Asks(question, bytes_of(caption) + 40, times=steps, most=most)
 
 
 def _plan(
@@ -169,4 +179,4 @@ def _no_chain(name: str, built: BuiltChains, minimum: int) -> str:
     hint = ""
     if set(reasons) == {"no_type"}:
         hint = " Their words name no type of error: captions in other languages than English need --method unconditioned."
-    return f"{name}: no row has a chain of {minimum} captions ({told}), so nothing was written.{hint} Other options need --restart"
+    return f"{name}: no row has a chain of {minimum} captions ({told}), so nothing was written.{hint} Other options need --resume restart"

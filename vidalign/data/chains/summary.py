@@ -10,6 +10,7 @@ from typing import Any
 
 from vidalign.data.chains.grow import Plan
 from vidalign.report.dataset_card import Card
+from vidalign.stages.run import Summary
 
 PAPER = "Learning to Rank Caption Chains for Video-Text Alignment, sections 3.1, 3.2 and 4.3.4."
 _ABOUT = {
@@ -36,22 +37,37 @@ checked."""
 
 
 @dataclass(frozen=True)
-class BuiltChains:
-    """rows: written. captions: in them. left_out: rows whose chain is too short, by their number in the input, with the
-    reason. missing: rows that the judge could not answer for, likewise. lengths: chains by number of captions. types: errors
-    by type. ended: written chains that are shorter than they might be, by reason. rejected: answers that did not count, by
-    reason. media_root: what a trainer must be told, if anything.
+class BuiltChains(Summary):
+    """captions: in the written rows. left_out: rows whose chain is too short, by their number in the input, with the reason.
+    lengths: chains by number of captions. types: errors by type. ended: written chains that are shorter than they might be, by
+    reason. rejected: answers that did not count, by reason.
     """
 
-    rows: int = 0
     captions: int = 0
     left_out: Mapping[int, str] = field(default_factory=dict)
-    missing: Mapping[int, str] = field(default_factory=dict)
     lengths: Counter[int] = field(default_factory=Counter)
     types: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
-    media_root: Path | None = None
+
+    @property
+    def not_written(self) -> Mapping[int, str]:
+        return {**self.left_out, **self.missing}
+
+    def written(self, output: str) -> str:
+        return f"{self.rows} chains with {self.captions} captions written to {output}"
+
+    def further(self) -> list[str]:
+        counted = {
+            "chains that ended early": self.ended,
+            "answers that did not count": self.rejected,
+            "types of error": self.types,
+        }
+        return [
+            f"{what}: {', '.join(f'{name} {count}' for name, count in counts.most_common())}"
+            for what, counts in counted.items()
+            if counts
+        ]
 
 
 def summary(
@@ -77,7 +93,15 @@ def summary(
             ended[result["ended"]] += 1
     captions = sum(length * count for length, count in lengths.items())
     return BuiltChains(
-        lengths.total(), captions, left_out, dict(missing), lengths, types, ended, rejected, media_root
+        lengths.total(),
+        dict(missing),
+        media_root,
+        captions=captions,
+        left_out=left_out,
+        lengths=lengths,
+        types=types,
+        ended=ended,
+        rejected=rejected,
     )
 
 

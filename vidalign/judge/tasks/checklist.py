@@ -27,6 +27,6 @@ def question(caption: str, keypoints: Sequence[str]) -> Question[list[bool]]:
         task="checklist",
         instructions=_INSTRUCTIONS,
         data={"caption": caption, "keypoints": verdicts.numbered(keypoints)},
-        schema=verdicts.schema("mentioned"),
+        schema=verdicts.schema("mentioned", count),
         read=lambda answer: verdicts.read(answer, count, "mentioned"),
     )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from vidalign.judge.tasks import texts
 from vidalign.judge.tasks.chain import ABOUT, material
+from vidalign.judge.tasks.forms import STRING, object_of
 from vidalign.llm.question import Question, Unusable
 from vidalign.text.words import words
 
@@ -38,12 +39,6 @@ FAULTS = {
 
 _LETTER = re.compile(r"\s*(?:\((?:[A-Za-z]|\d{1,2})\)|(?:[A-Za-z]|\d{1,2})[.):])(?=\s|$)")
 _LISTED = re.compile(r"\([Aa1]\)|(?:^|\s)[Aa1]\)\s")
-_SCHEMA = {
-    "type": "object",
-    "properties": {"question": {"type": "string"}, "options": {"type": "array", "items": texts.ITEM}},
-    "required": ["question", "options"],
-    "additionalProperties": False,
-}
 
 
 class Choices(NamedTuple):
@@ -61,7 +56,7 @@ def question(
         task="choices",
         instructions=_INSTRUCTIONS,
         data=material(captions, errors, fault),
-        schema=_SCHEMA,
+        schema=object_of(question=STRING, options=texts.schema(len(captions))),
         read=lambda answer: read(answer, captions),
     )
 

@@ -30,7 +30,7 @@ def question(
         task="claim_check",
         instructions=_INSTRUCTIONS,
         data=data if caption is None else {**data, "caption": caption},
-        schema=verdicts.schema("wrong"),
+        schema=verdicts.schema("wrong", count),
         read=lambda answer: read(answer, count),
         media=tuple(media),
     )

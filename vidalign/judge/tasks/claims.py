@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vidalign.judge.tasks.forms import STRING, list_of, object_of
 from vidalign.llm.question import Question, Unusable
 from vidalign.text.words import words
 
@@ -15,18 +16,15 @@ alone: name the person or thing instead of a pronoun, keep numbers, colours, dir
 and put one claim in one sentence. Add nothing and correct nothing. Leave out what is no claim about the video: opinions, \
 greetings, and what the response says of itself, of its quality or to its reader. No claims: an empty list."""
 
-_SCHEMA = {
-    "type": "object",
-    "properties": {"claims": {"type": "array", "items": {"type": "string"}}},
-    "required": ["claims"],
-    "additionalProperties": False,
-}
-
 
 def question(response: str) -> Question[list[str]]:
     """The claims of a response, none of them twice; [] where it makes none."""
     return Question(
-        task="claims", instructions=_INSTRUCTIONS, data={"response": response}, schema=_SCHEMA, read=read
+        task="claims",
+        instructions=_INSTRUCTIONS,
+        data={"response": response},
+        schema=object_of(claims=list_of(STRING, maximum=len(words(response)))),
+        read=read,
     )
 
 

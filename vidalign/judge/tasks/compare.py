@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from vidalign.judge.tasks.forms import object_of
 from vidalign.judge.tasks.verdicts import numbered
 from vidalign.llm.media import Medium
 from vidalign.llm.question import Question, Unusable
@@ -22,12 +23,7 @@ Length as such, the order in which the two stand here, and what a response says 
 
 `better`: 1 or 2, the index of the better one; 0 if neither is."""
 
-_SCHEMA = {
-    "type": "object",
-    "properties": {"better": {"type": "integer", "enum": [0, 1, 2]}},
-    "required": ["better"],
-    "additionalProperties": False,
-}
+_SCHEMA = object_of(better={"type": "integer", "enum": [0, 1, 2]})
 
 
 def question(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from vidalign.judge.tasks.forms import BOOLEAN, STRING, object_of
 from vidalign.llm.question import Question, Unusable
 
 _TASK = """\
@@ -30,12 +31,7 @@ caption, and change something else.
 Answer `possible` true and in `caption` the whole changed caption. If the caption has no place for such an error, answer \
 `possible` false and the caption as it is."""
 
-_SCHEMA = {
-    "type": "object",
-    "properties": {"possible": {"type": "boolean"}, "caption": {"type": "string"}},
-    "required": ["possible", "caption"],
-    "additionalProperties": False,
-}
+_SCHEMA = object_of(possible=BOOLEAN, caption=STRING)
 
 
 class Degraded(NamedTuple):

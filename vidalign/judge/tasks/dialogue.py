@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from vidalign.judge.tasks.forms import STRING, list_of, object_of
 from vidalign.llm.question import Question, Unusable
 from vidalign.text.words import words
 
@@ -20,18 +21,7 @@ Leave out speech that is only reported or summed up, text that is seen and not h
 sounds, and whatever the caption does not present as speech in the video. Invent nothing and correct nothing. No speech: an \
 empty list."""
 
-_TURN = {
-    "type": "object",
-    "properties": {"speaker": {"type": "string"}, "content": {"type": "string"}},
-    "required": ["speaker", "content"],
-    "additionalProperties": False,
-}
-_SCHEMA = {
-    "type": "object",
-    "properties": {"turns": {"type": "array", "items": _TURN}},
-    "required": ["turns"],
-    "additionalProperties": False,
-}
+_TURN = object_of(speaker=STRING, content=STRING)
 
 
 class Turn(NamedTuple):
@@ -47,7 +37,8 @@ def question(caption: str) -> Question[list[Turn]]:
         task="dialogue",
         instructions=_INSTRUCTIONS,
         data={"caption": caption},
-        schema=_SCHEMA,
+        # Each turn has a word of the caption to itself.
+        schema=object_of(turns=list_of(_TURN, maximum=len(words(caption)))),
         read=lambda answer: read(answer, caption),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from vidalign.judge.tasks.forms import STRING, list_of, object_of
 from vidalign.llm.question import Question, Unusable
 from vidalign.text.words import words
 
@@ -29,18 +30,7 @@ Add nothing that the caption does not say. Give each fact the dimension that fit
     + '\n"narrative" is only for facts that tie a sound to something seen.'
 )
 
-_ITEM = {
-    "type": "object",
-    "properties": {"dimension": {"type": "string", "enum": list(DIMENSIONS)}, "text": {"type": "string"}},
-    "required": ["dimension", "text"],
-    "additionalProperties": False,
-}
-_SCHEMA = {
-    "type": "object",
-    "properties": {"keypoints": {"type": "array", "items": _ITEM}},
-    "required": ["keypoints"],
-    "additionalProperties": False,
-}
+_ITEM = object_of(dimension={"type": "string", "enum": list(DIMENSIONS)}, text=STRING)
 
 
 class Keypoint(NamedTuple):
@@ -56,7 +46,7 @@ def question(caption: str) -> Question[list[Keypoint]]:
         task="keypoints",
         instructions=_INSTRUCTIONS,
         data={"caption": caption},
-        schema=_SCHEMA,
+        schema=object_of(keypoints=list_of(_ITEM, maximum=len(words(caption)))),
         read=read,
     )
 

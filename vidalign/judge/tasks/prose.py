@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from vidalign.judge.tasks.forms import STRING, object_of
 from vidalign.llm.question import Unusable
 from vidalign.text.words import words
 
-SCHEMA = {
-    "type": "object",
-    "properties": {"text": {"type": "string"}},
-    "required": ["text"],
-    "additionalProperties": False,
-}
+SCHEMA = object_of(text=STRING)
 
 FAULTS = {
     "empty": "The text was empty.",
@@ -31,12 +27,12 @@ _SOURCES = re.compile(
 )
 
 
-def read(answer: Any, *, least: int = 1, most: int | None = None) -> str:
+def read(answer: Any, *, minimum: int = 1, maximum: int | None = None) -> str:
     """The text, stripped.
 
     Args:
         answer: the model's answer, as JSON.
-        least, most: bounds on its number of words.
+        minimum, maximum: bounds on its number of words.
 
     Raises:
         Unusable: "wrong_form", or a key of `FAULTS`.
@@ -47,10 +43,10 @@ def read(answer: Any, *, least: int = 1, most: int | None = None) -> str:
     count = len(words(text))
     if not count:
         raise Unusable("empty")
-    if count < least:
-        raise Unusable("too_short", f"{count} words, fewer than {least}")
-    if most is not None and count > most:
-        raise Unusable("too_long", f"{count} words, more than {most}")
+    if count < minimum:
+        raise Unusable("too_short", f"{count} words, fewer than {minimum}")
+    if maximum is not None and count > maximum:
+        raise Unusable("too_long", f"{count} words, more than {maximum}")
     if match := _SOURCES.search(text):
         raise Unusable("names_sources", f"it has {match[0]!r}")
     return text.strip()

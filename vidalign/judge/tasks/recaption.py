@@ -19,7 +19,7 @@ right: use all that they say, and what the video shows beside it. Where captions
 of them. State nothing that neither the captions nor the video show, not as a guess either: without the video, join what \
 the captions say and add nothing. Write of the video alone, never of captions.
 
-The text has at least {least} and at most {most} words. `fault`, if there, says why an earlier answer could not be used."""
+The text has at least {minimum} and at most {maximum} words. `fault`, if there, says why an earlier answer could not be used."""
 
 
 def question(
@@ -34,9 +34,9 @@ def question(
     data: dict[str, Any] = {"captions": list(captions)}
     return Question(
         task="recaption",
-        instructions=_INSTRUCTIONS.format(least=min_words, most=max_words),
+        instructions=_INSTRUCTIONS.format(minimum=min_words, maximum=max_words),
         data=data if fault is None else {**data, "fault": fault},
         schema=prose.SCHEMA,
-        read=lambda answer: prose.read(answer, least=min_words, most=max_words),
+        read=lambda answer: prose.read(answer, minimum=min_words, maximum=max_words),
         media=tuple(media),
     )

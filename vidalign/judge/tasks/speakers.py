@@ -35,7 +35,7 @@ def question(
         task="speakers",
         instructions=_INSTRUCTIONS,
         data={"pairs": rows, **({"caption": caption} if caption else {})},
-        schema=verdicts.schema("same"),
+        schema=verdicts.schema("same", count),
         read=lambda answer: verdicts.read(answer, count, "same"),
         media=tuple(media),
     )

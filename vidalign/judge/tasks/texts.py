@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from vidalign.judge.tasks.forms import INTEGER, STRING, list_of, object_of
 from vidalign.llm.question import Unusable
 from vidalign.text.words import words
 
-ITEM = {
-    "type": "object",
-    "properties": {"index": {"type": "integer"}, "text": {"type": "string"}},
-    "required": ["index", "text"],
-    "additionalProperties": False,
-}
-"""{"index": 1, "text": "..."}"""
+
+def schema(count: int) -> dict[str, Any]:
+    """[{"index": 1, "text": "..."}, ...], one for each of `count` items."""
+    return list_of(object_of(index=INTEGER, text=STRING), minimum=count, maximum=count)
 
 
 def read(answer: Any, key: str, count: int) -> list[str]:
@@ -22,7 +20,7 @@ def read(answer: Any, key: str, count: int) -> list[str]:
 
     Args:
         answer: the judge's answer, as JSON.
-        key: name of its list of `ITEM`s.
+        key: name of its list.
         count: number of items, numbered from 1.
 
     Raises:

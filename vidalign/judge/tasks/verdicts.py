@@ -5,23 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from vidalign.judge.tasks.forms import BOOLEAN, INTEGER, list_of, object_of
 from vidalign.llm.question import Unusable
 
 
-def schema(key: str) -> dict[str, Any]:
-    """{"verdicts": [{"index": 1, key: true}, ...]}"""
-    verdict = {
-        "type": "object",
-        "properties": {"index": {"type": "integer"}, key: {"type": "boolean"}},
-        "required": ["index", key],
-        "additionalProperties": False,
-    }
-    return {
-        "type": "object",
-        "properties": {"verdicts": {"type": "array", "items": verdict}},
-        "required": ["verdicts"],
-        "additionalProperties": False,
-    }
+def schema(key: str, count: int) -> dict[str, Any]:
+    """{"verdicts": [{"index": 1, key: true}, ...]}, one for each of `count` items."""
+    return object_of(verdicts=list_of(object_of(index=INTEGER, **{key: BOOLEAN}), maximum=count))
 
 
 def read(answer: Any, count: int, key: str) -> list[bool]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from vidalign.judge.tasks import texts
 from vidalign.judge.tasks.chain import ABOUT, material
+from vidalign.judge.tasks.forms import object_of
 from vidalign.llm.question import Question, Unusable
 from vidalign.text.words import words
 
@@ -32,12 +33,6 @@ FAULTS = {
 
 _OPEN = frozenset(["what", "which", "who", "whom", "whose", "where", "when", "why", "how"])
 _MARKS = ("?", "？", "؟")
-_SCHEMA = {
-    "type": "object",
-    "properties": {"questions": {"type": "array", "items": texts.ITEM}},
-    "required": ["questions"],
-    "additionalProperties": False,
-}
 
 
 def question(
@@ -48,7 +43,7 @@ def question(
         task="yes_no",
         instructions=_INSTRUCTIONS,
         data=material(captions, errors, fault),
-        schema=_SCHEMA,
+        schema=object_of(questions=texts.schema(len(captions))),
         read=lambda answer: read(answer, captions),
     )
 

@@ -1,4 +1,4 @@
-"""One request of an `LLMJudge`, and its retries: which way it goes, when it may start, and what it may cost."""
+"""One request to a language model, and its retries: which way it goes, when it may start, and what it may cost."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import os
 import random
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vidalign.llm import openai_server, providers
 from vidalign.llm.failures import RequestFailed
-from vidalign.llm.ledger import Budget, BudgetExceeded, JudgeError
+from vidalign.llm.ledger import Budget, BudgetExceeded, JudgeError, Ledger
+from vidalign.llm.question import Question
 from vidalign.llm.redaction import redact
 from vidalign.llm.reply import Reply
-
-if TYPE_CHECKING:
-    from vidalign.llm.client import LLMJudge
+from vidalign.llm.settings import LLMSettings
 
 _OPENAI_PREFIXES = ("openai", "hosted_vllm", "openai_like", "custom_openai")
 _KEY_ENV = "VIDALIGN_JUDGE_API_KEY"
@@ -25,7 +24,7 @@ _LONGEST_BACKOFF = 60.0  # seconds
 _LONGEST_PAUSE = 600.0  # seconds of Retry-After that are waited for
 
 
-class Pace:
+class RateLimiter:
     """When the next request may start: evenly spaced, since providers also count in parts of a minute."""
 
     def __init__(self, per_minute: float | None) -> None:
@@ -50,7 +49,7 @@ class Pace:
         self._next = max(time.monotonic(), self._next) + self._interval
 
 
-class Lane:
+class Turns:
     """Work besides requests, one piece each time the loop comes round, so that no request waits for a batch of it."""
 
     def __init__(self) -> None:
@@ -73,33 +72,32 @@ class Demand:
             raise asyncio.CancelledError
 
 
-class Sending:
-    """Runs in the judge's loop, without locks."""
+class RequestSender:
+    """Sends a model's requests. Runs in the judge's loop, without locks."""
 
-    def __init__(self, judge: LLMJudge) -> None:
-        self.judge, self.ledger = judge, judge.ledger
+    def __init__(self, settings: LLMSettings, ledger: Ledger) -> None:
+        self.settings, self.ledger = settings, ledger
         # `accelerate launch` sets these; its processes ask as many questions each.
         processes, rank = int(os.environ.get("WORLD_SIZE") or 1), int(os.environ.get("RANK") or 0)
-        calls, dollars, pace = judge.max_calls, judge.max_dollars, judge.requests_per_minute
+        calls, dollars, rate = settings.max_calls, settings.max_dollars, settings.requests_per_minute
         self.budget = Budget(
             None if calls is None else calls // processes + (rank < calls % processes),
             None if dollars is None else dollars / processes,
         )
-        self.pace = Pace(None if pace is None else pace / processes)
-        self.slots = asyncio.Semaphore(judge.max_concurrency)
-        self.lane = Lane()
+        self.limiter = RateLimiter(None if rate is None else rate / processes)
+        self.slots = asyncio.Semaphore(settings.max_concurrency)
+        self.turns = Turns()
         self.settled = asyncio.Event()
         self.direct = False
         self.provider: str | None = None  # litellm's name of it
-        self.structured = judge.structured
+        self.structured = settings.structured
         self.price: tuple[float, float] | None = None  # dollars a token, in and out
         self._prepared: asyncio.Task[None] | None = None
 
     async def reply(
         self,
         messages: list[dict[str, Any]],
-        task: str,
-        schema: Mapping[str, Any],
+        question: Question[Any],
         demand: Demand,
     ) -> Reply:
         """demand: looked at before each attempt; `sent` is kept up to date.
@@ -111,21 +109,23 @@ class Sending:
         JudgeError: no question can be answered with these settings.
         """
         await self._prepare_once()
-        body = {"messages": messages, "max_tokens": self.judge.max_tokens, **self.judge.params}
+        body = {"messages": messages, "max_tokens": self.settings.max_tokens}
+        if self.settings.temperature is not None:
+            body["temperature"] = self.settings.temperature
+        body |= {**self.settings.params, **question.params}
         if self.direct:
-            prefix, slash, name = self.judge.model.partition("/")
-            body["model"] = name if slash and prefix in _OPENAI_PREFIXES else self.judge.model
-        if self.judge.temperature is not None:
-            body["temperature"] = self.judge.temperature
-        form = {"name": task, "schema": schema, "strict": True}
+            prefix, slash, name = self.settings.model.partition("/")
+            body["model"] = name if slash and prefix in _OPENAI_PREFIXES else self.settings.model
+        task = question.task
         try:
-            if not self.structured:
+            if not self.structured or question.schema is None:
                 return await self._retried(body, task, demand)
+            form = {"name": task, "schema": question.schema, "strict": True}
             try:
                 formed = {"response_format": {"type": "json_schema", "json_schema": form}}
                 return await self._retried({**body, **formed}, task, demand)
             except RequestFailed as error:
-                if error.reason != "bad_request" or self.judge.structured:
+                if error.reason != "bad_request" or self.settings.structured:
                     raise
                 # Perhaps a server that does not know the parameter. If it is anything else, this fails too.
                 reply = await self._retried(body, task, demand)
@@ -136,23 +136,23 @@ class Sending:
                 raise
             message = redact(str(error))[:500]
             raise JudgeError(
-                f"{self.judge.model} cannot be asked: {message}. Check the model's name, api_base, and the key in the "
+                f"{self.settings.model} cannot be asked: {message}. Check the model's name, api_base, and the key in the "
                 f"environment ({' or '.join(self.key_names())})"
             ) from None
 
     def key_names(self) -> list[str]:
         """Environment variables where the key may stand, first come first served."""
-        if self.judge.api_key_env:
-            return [self.judge.api_key_env]
-        prefix, slash, _ = self.judge.model.partition("/")
+        if self.settings.api_key_env:
+            return [self.settings.api_key_env]
+        prefix, slash, _ = self.settings.model.partition("/")
         own = self.provider or (prefix if slash and prefix.isidentifier() else "openai")
         # The judge's own key is for a server of one's own: one task's must not be sent to another task's provider.
-        return [*([] if self.judge.api_base is None else [_KEY_ENV]), f"{own.upper()}_API_KEY"]
+        return [*([] if self.settings.api_base is None else [_KEY_ENV]), f"{own.upper()}_API_KEY"]
 
     async def takes_files(self) -> bool:
         """Whether a video goes as litellm's `file` part; OpenAI-compatible servers take `video_url`."""
         await self._prepare_once()
-        return not self.direct and self.judge.model.partition("/")[0] not in _OPENAI_PREFIXES
+        return not self.direct and self.settings.model.partition("/")[0] not in _OPENAI_PREFIXES
 
     # Retries
 
@@ -165,9 +165,9 @@ class Sending:
             except RequestFailed as error:
                 if error.retry_after is not None and error.reason == "rate_limited":
                     # The limit is the account's, not this request's.
-                    self.pace.pause(error.retry_after)
+                    self.limiter.pause(error.retry_after)
                 too_long = (error.retry_after or 0) > _LONGEST_PAUSE
-                if not error.passing or failures == self.judge.max_retries or too_long:
+                if not error.passing or failures == self.settings.max_retries or too_long:
                     raise
                 demand.check()
                 failures += 1
@@ -184,15 +184,15 @@ class Sending:
         async with self.slots:
             worst, unpaid = await self._reserve(body), True
             try:
-                await self.pace.turn()
+                await self.limiter.turn()
                 self.ledger.book(task, calls=1)
                 unpaid, demand.sent = False, True
-                async with asyncio.timeout(self.judge.timeout):
+                async with asyncio.timeout(self.settings.timeout):
                     reply = await self._send(body, encoded)
                 self._book(task, reply, worst)
             except TimeoutError:
                 self.budget.dollars += worst
-                raise RequestFailed("timeout", f"no answer in {self.judge.timeout} s", sent=True) from None
+                raise RequestFailed("timeout", f"no answer in {self.settings.timeout} s", sent=True) from None
             except RequestFailed as error:
                 # What a model has worked on is paid for, whether or not its answer arrives.
                 self.budget.dollars += worst * error.sent
@@ -207,14 +207,14 @@ class Sending:
         return reply
 
     async def _send(self, body: Mapping[str, Any], encoded: bytes | None) -> Reply:
-        judge = self.judge
+        settings = self.settings
         if encoded is not None:
-            assert judge.api_base is not None
+            assert settings.api_base is not None
             key = next(filter(None, map(self._key, self.key_names())), None)
-            return await openai_server.complete(judge.api_base, key, encoded)
-        named = judge.api_key_env or (_KEY_ENV if judge.api_base is not None else None)
+            return await openai_server.complete(settings.api_base, key, encoded)
+        named = settings.api_key_env or (_KEY_ENV if settings.api_base is not None else None)
         key = self._key(named) if named else None  # litellm finds a provider's own
-        return await providers.complete(judge.model, judge.api_base, key, body, judge.timeout)
+        return await providers.complete(settings.model, settings.api_base, key, body, settings.timeout)
 
     def _key(self, name: str) -> str | None:
         # Files and shells leave a line's end behind.
@@ -231,7 +231,7 @@ class Sending:
         """Sets a call and its worst case aside, in dollars; waits for others to settle if it does not fit beside them."""
         worst = 0.0
         if self.price is not None and self.budget.max_dollars is not None:
-            worst = _size(body) * self.price[0] + self.judge.max_tokens * self.price[1]
+            worst = _size(body) * self.price[0] + body["max_tokens"] * self.price[1]
         while True:
             if (spent := self.budget.spent()) is not None:
                 raise self._exceeded(spent)
@@ -251,7 +251,7 @@ class Sending:
 
     def _exceeded(self, why: str) -> BudgetExceeded:
         return BudgetExceeded(
-            f"{self.judge.model}: the judge's budget does not allow another call: {why}. All answers so far are cached: "
+            f"{self.settings.model}: the judge's budget does not allow another call: {why}. All answers so far are cached: "
             f"raise the budget and start again, and nothing is paid for twice. {self.ledger}"
         )
 
@@ -277,28 +277,28 @@ class Sending:
         await asyncio.shield(self._prepared)
 
     async def _prepare(self) -> None:
-        judge = self.judge
-        prefix, slash, _ = judge.model.partition("/")
-        self.direct = judge.api_base is not None and (
+        settings = self.settings
+        prefix, slash, _ = settings.model.partition("/")
+        self.direct = settings.api_base is not None and (
             not slash or prefix in _OPENAI_PREFIXES or not await providers.known(prefix)
         )
         if not self.direct:
-            self.provider = await providers.provider(judge.model, judge.api_base)
+            self.provider = await providers.provider(settings.model, settings.api_base)
             if self.provider is None:
                 raise JudgeError(
-                    f"litellm knows no provider of {judge.model!r}; name it as litellm does, such as 'openai/gpt-4.1', or set "
+                    f"litellm knows no provider of {settings.model!r}; name it as litellm does, such as 'openai/gpt-4.1', or set "
                     "api_base to a server that has it"
                 )
         if self.structured is None:
             # A server of one's own is tried with the schema, and remembered if it does not take it.
-            self.structured = True if self.direct else (await providers.abilities(judge.model))[0]
-        if judge.price is not None:
-            self.price = (judge.price[0] / 1e6, judge.price[1] / 1e6)
-        elif judge.max_dollars is not None:
-            self.price = None if self.direct else await providers.price(judge.model)
+            self.structured = True if self.direct else (await providers.abilities(settings.model))[0]
+        if settings.price is not None:
+            self.price = (settings.price[0] / 1e6, settings.price[1] / 1e6)
+        elif settings.max_dollars is not None:
+            self.price = None if self.direct else await providers.price(settings.model)
             if self.price is None:
                 raise JudgeError(
-                    f"max_dollars is set, but no price is known for {judge.model!r}; set price to the dollars for a million "
+                    f"max_dollars is set, but no price is known for {settings.model!r}; set price to the dollars for a million "
                     "tokens (input, output), or max_calls instead"
                 )
 

@@ -10,7 +10,7 @@ from server import all_true, completion, in_time
 from vidalign.judge import Answer, BudgetExceeded, JudgeError, Medium
 from vidalign.judge.tasks import speakers
 from vidalign.judge.tasks.dialogue import Turn
-from vidalign.llm import sending
+from vidalign.llm import sender
 
 YES = Answer([True, True])
 # Worst case of a call: 1,000 tokens of output at 100 dollars a million are 10 cents.
@@ -23,14 +23,14 @@ def limited(**headers):
 
 def test_backoff_doubles_up_to_a_minute():
     # `quick` of conftest.py replaces the module's name only.
-    backoff = type(lambda: 0)(_CODE, vars(sending))
+    backoff = type(lambda: 0)(_CODE, vars(sender))
     for failures, longest in ((1, 1), (2, 2), (5, 16), (20, 60), (5000, 60)):
         waits = [backoff(failures) for _ in range(200)]
         assert 0 <= min(waits) < longest / 4
         assert longest * 0.75 < max(waits) <= longest
 
 
-_CODE = sending.backoff.__code__
+_CODE = sender.backoff.__code__
 
 
 @pytest.mark.parametrize("value", ["86400", "999999999", "1e300"])

@@ -1,4 +1,4 @@
-"""One question of an `LLMJudge`: found on disk, shared with who asks the same, or put to the model; never a guess."""
+"""One question to a language model: found on disk, shared with who asks the same, or put to the model; never a guess."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import json
 import logging
 import os
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from vidalign.llm import background, media
+from vidalign.llm import background, media, providers
 from vidalign.llm.cache import AnswerCache, default_folder
 from vidalign.llm.failures import RequestFailed
-from vidalign.llm.ledger import JudgeDown, JudgeError
-from vidalign.llm.parsing import json_object
+from vidalign.llm.forks import PerProcess
+from vidalign.llm.ledger import JudgeDown, JudgeError, Ledger
+from vidalign.llm.parsing import json_object, without_thoughts
 from vidalign.llm.question import Answer, Question, Unusable
 from vidalign.llm.redaction import redact, without_keys, without_keys_in
-from vidalign.llm.sending import Demand, Sending
-
-if TYPE_CHECKING:
-    from vidalign.llm.client import LLMJudge
+from vidalign.llm.reply import Reply
+from vidalign.llm.sender import Demand, RequestSender
+from vidalign.llm.settings import LLMSettings
 
 T = TypeVar("T")
 logger = logging.getLogger("vidalign.judge")
@@ -33,11 +33,10 @@ _FINAL = ("refusal", "content_policy")
 _AWAY = ("connection", "server_error", "timeout")
 _FIRST_PATIENCE = 10
 
-# Questions under way in this process, whichever judge object asks them, by cache folder and key; and the open caches.
+# Questions under way in this process, whichever object asks them, by cache folder and key; and the open caches.
 # Both are used in the judge's loop only.
-_under_way: dict[tuple[str, str], _Fetch] = {}
-_caches: dict[str, AnswerCache] = {}
-_inherited: list[Any] = []
+_under_way: PerProcess[dict[tuple[str, str], _Fetch]] = PerProcess(dict)
+_caches: PerProcess[dict[str, AnswerCache]] = PerProcess(dict)
 
 
 class _Fetch(Demand):
@@ -47,7 +46,7 @@ class _Fetch(Demand):
 
     task: asyncio.Task[dict[str, Any]]
 
-    def __init__(self, owner: Asking) -> None:
+    def __init__(self, owner: Session) -> None:
         super().__init__()
         self.owner = owner
 
@@ -64,26 +63,26 @@ class _Fetch(Demand):
         return None if self.task.cancelled() else self.task.result()
 
 
-class Asking:
-    """A judge at work in one process: what must not be pickled. All of it runs in the judge's loop, without locks."""
+class Session:
+    """A model at work in one process: what must not be pickled. All of it runs in the judge's loop, without locks."""
 
-    def __init__(self, judge: LLMJudge) -> None:
-        self.judge, self.ledger, self.pid = judge, judge.ledger, os.getpid()
-        self.sending = Sending(judge)
-        folder = default_folder() if judge.cache_dir is None else os.path.expanduser(judge.cache_dir)
+    def __init__(self, settings: LLMSettings, ledger: Ledger) -> None:
+        self.settings, self.ledger = settings, ledger
+        self.sender = RequestSender(settings, ledger)
+        folder = default_folder() if settings.cache_dir is None else os.path.expanduser(settings.cache_dir)
         self.folder = os.path.realpath(folder) if folder else ""
-        self.cache = _caches.setdefault(self.folder, AnswerCache(self.folder)) if folder else None
+        self.cache = _caches().setdefault(self.folder, AnswerCache(self.folder)) if folder else None
         self.lost = 0
         self.busy = 0
         self.stopped: JudgeError | None = None
         # A batch of thousands must not all be looked up before the first of them is sent.
-        self.gate = asyncio.Semaphore(2 * judge.max_concurrency)
+        self.gate = asyncio.Semaphore(2 * settings.max_concurrency)
 
     async def ask(self, question: Question[T]) -> Answer[T]:
         self.busy += 1
         try:
             async with self.gate:
-                await self.sending.lane.turn()
+                await self.sender.turns.turn()
                 # Of those that wait beside one that failed for good none is begun; what comes after them is a later try,
                 # which may succeed.
                 if self.stopped is not None:
@@ -116,7 +115,7 @@ class Asking:
     async def _fetched(self, question: Question[Any], key: str, shown: tuple[str, ...]) -> dict[str, Any]:
         """`_fetch`, once for all who ask the same at the same time."""
         place = (self.folder or str(id(self)), key)
-        while (fetch := _under_way.get(place)) is not None:
+        while (fetch := _under_way().get(place)) is not None:
             self.ledger.book(question.task, shared=1)
             try:
                 if (answer := await fetch.answer()) is not None:
@@ -127,7 +126,7 @@ class Asking:
                     raise
             self.ledger.book(question.task, shared=-1)
             _end(place, fetch)  # it may have ended in this round of the loop, whose callbacks come later
-        fetch = _under_way[place] = _Fetch(self)
+        fetch = _under_way()[place] = _Fetch(self)
         fetch.task = asyncio.ensure_future(self._fetch(question, key, shown, fetch))
         fetch.task.add_done_callback(lambda _: _end(place, fetch))
         answer = await fetch.answer()
@@ -136,28 +135,31 @@ class Asking:
 
     async def _key(self, question: Question[Any]) -> tuple[str, tuple[str, ...]]:
         """Name of the answer in the cache, and how the judge is shown each medium ("": not at all)."""
-        judge = self.judge
+        settings = self.settings
         shown: tuple[str, ...] = ()
         if question.media:
-            sees = await judge.senses(question.task)
+            sees = await providers.senses(settings)
             shown = tuple(media.shown(medium, sees) or "" for medium in question.media)
+        bounds = f" {settings.max_frames} of {settings.max_frame_pixels}"
         # In a thread, since a video can take seconds to read.
         seen = [
-            f"{how}:{await asyncio.to_thread(medium.fingerprint)}"
+            f"{how}{bounds * how.startswith('frames')}:{await asyncio.to_thread(medium.fingerprint)}"
             for how, medium in zip(shown, question.media, strict=False)
             if how
         ]
         # Everything in the request but the address: the same question to the same model has the same answer.
         asked = json.dumps(
             [
-                judge.model,
-                judge.temperature,
-                judge.max_tokens,
-                dict(judge.params),
+                settings.model,
+                settings.temperature,
+                settings.max_tokens,
+                dict(settings.params),
                 question.instructions,
                 question.schema,
                 question.text,
                 seen,
+                dict(question.params),
+                question.draw,
             ],
             sort_keys=True,
         )
@@ -188,31 +190,38 @@ class Asking:
             messages = question.messages(await self._parts(question) if any(shown) else ())
             answer = await self._usable(question, messages, demand)
             if self.cache is not None:
-                self.cache.put(key, {"answer": answer, "task": question.task, "model": self.judge.model})
+                self.cache.put(key, {"answer": answer, "task": question.task, "model": self.settings.model})
             return answer
 
-    async def _parts(self, question: Question[Any]) -> list[dict[str, Any]]:
-        sees, as_file = await self.judge.senses(question.task), await self.sending.takes_files()
+    async def _parts(self, question: Question[Any]) -> list[list[dict[str, Any]]]:
+        sees, as_file = await providers.senses(self.settings), await self.sender.takes_files()
 
-        def build() -> list[dict[str, Any]]:
-            return [part for medium in question.media for part in media.parts(medium, sees, as_file=as_file)]
+        def build() -> list[list[dict[str, Any]]]:
+            return [
+                media.parts(
+                    medium,
+                    sees,
+                    as_file=as_file,
+                    max_frames=self.settings.max_frames,
+                    max_frame_pixels=self.settings.max_frame_pixels,
+                )
+                for medium in question.media
+            ]
 
         return await asyncio.to_thread(build)
 
     async def _usable(
         self, question: Question[Any], messages: list[dict[str, Any]], demand: Demand
     ) -> dict[str, Any]:
-        left = self.judge.max_reasks
+        left = self.settings.max_reasks
         while True:
-            reply = await self.sending.reply(messages, question.task, question.schema, demand)
+            reply = await self.sender.reply(messages, question, demand)
             try:
                 if reply.finish == "refusal":
                     raise Unusable("refusal")
                 if reply.finish == "content_filter":
                     raise Unusable("content_policy")
-                if reply.finish in ("length", "max_tokens"):
-                    raise Unusable("truncated", f"max_tokens={self.judge.max_tokens} did not suffice")
-                answer = without_keys_in(json_object(without_keys(reply.text)))
+                answer = self._read(reply, question)
                 question.read(answer)
                 return answer
             except Unusable as error:
@@ -220,6 +229,17 @@ class Asking:
                     raise
                 left -= 1
                 self.ledger.book(question.task, retried=error.reason)
+
+    def _read(self, reply: Reply, question: Question[Any]) -> dict[str, Any]:
+        """What is kept of a reply: JSON, or a `Text`."""
+        cut = reply.finish in ("length", "max_tokens")
+        if question.schema is None:
+            text = without_keys(without_thoughts(reply.text))
+            return {"text": text, "finish": "length" if cut else "stop", "tokens": reply.output_tokens}
+        if cut:
+            most = question.params.get("max_tokens", self.settings.max_tokens)
+            raise Unusable("truncated", f"max_tokens={most} did not suffice")
+        return without_keys_in(json_object(without_keys(reply.text)))
 
     def _unscored(self, question: Question[Any], error: Unusable | RequestFailed) -> Answer[Any]:
         self.lost += 1
@@ -234,7 +254,7 @@ class Asking:
             question.task,
             message,
         )
-        patience = self.judge.patience
+        patience = self.settings.patience
         if error.reason in _AWAY and not self.ledger.answered and self.ledger.calls >= _FIRST_PATIENCE:
             # A server that was never there: a short run would end before it lost its patience.
             patience = min(patience, _FIRST_PATIENCE)
@@ -245,15 +265,15 @@ class Asking:
                 else ""
             )
             raise JudgeDown(
-                f"{self.judge.model}: no usable answer to {self.lost} questions in a row (patience={patience}), "
+                f"{self.settings.model}: no usable answer to {self.lost} questions in a row (patience={patience}), "
                 f"the last: {message}. Nothing was scored in their place, and earlier answers are cached.{never} {self.ledger}"
             )
         return Answer(reason=error.reason)
 
 
 def _end(place: tuple[str, str], fetch: _Fetch) -> None:
-    if _under_way.get(place) is fetch:
-        del _under_way[place]
+    if _under_way().get(place) is fetch:
+        del _under_way()[place]
     if not fetch.task.cancelled():
         fetch.task.exception()  # all who asked may be gone, and then it is nobody's
 
@@ -265,22 +285,11 @@ def _drop() -> None:
 
     async def drop() -> None:
         await asyncio.sleep(0.01)  # a cancellation that has just been made takes some rounds of the loop
-        dropped = [fetch.task for fetch in _under_way.values() if not fetch.askers]
+        dropped = [fetch.task for fetch in _under_way().values() if not fetch.askers]
         for task in dropped:
             task.cancel()
         await asyncio.gather(*dropped, return_exceptions=True)
 
-    if _under_way:
+    if _under_way.made():
         with suppress(TimeoutError):
             background.submit(drop()).result(timeout=5)
-
-
-def _forget() -> None:
-    # Kept alive: an end of the parent's tasks and connections in a forked child would be felt by both.
-    _inherited.append((dict(_under_way), dict(_caches)))
-    _under_way.clear()
-    _caches.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)

@@ -13,7 +13,7 @@ from aiohttp import web
 from server import all_true, completion, until
 
 from vidalign.judge import Answer, BudgetExceeded, JudgeDown, JudgeError, Unusable, run_sync
-from vidalign.llm import asking
+from vidalign.llm import session
 from vidalign.llm.question import Question
 
 YES = Answer([True, True])
@@ -52,15 +52,15 @@ def test_a_failure_of_another_judge_in_the_same_round_of_the_loop_is_not_waited_
 ):
     server, other = serve(), serve(lambda number, body: web.Response(status=401))
     one, closed = judge(server), judge(other)
-    end = asking._end
+    end = session._end
     # Its callback comes as late as it can.
     late = lambda place, fetch: end(place, fetch) if fetch.owner.judge is one else None  # noqa: E731
 
     async def in_turn():
-        monkeypatch.setattr(asking, "_end", late)
+        monkeypatch.setattr(session, "_end", late)
         with pytest.raises(JudgeError):
             await closed.ask(ask())
-        monkeypatch.setattr(asking, "_end", end)
+        monkeypatch.setattr(session, "_end", end)
         return await one.ask(ask())
 
     assert run_sync(in_turn()) == YES
@@ -82,7 +82,7 @@ def test_without_a_cache_two_judges_ask_for_themselves(serve, judge, ask):
 
 def has_ended(judge):
     """Whether none of its questions is under way."""
-    return not any(fetch.owner is judge._at_work for fetch in list(asking._under_way.values()))
+    return not any(fetch.owner is judge._session() for fetch in list(session._under_way().values()))
 
 
 def give_up(work, when):
@@ -97,7 +97,7 @@ def give_up(work, when):
             await asked
 
     asyncio.run(impatient())
-    until(lambda: not any(fetch.askers for fetch in list(asking._under_way.values())))
+    until(lambda: not any(fetch.askers for fetch in list(session._under_way().values())))
 
 
 def test_an_answer_that_nobody_waits_for_any_more_is_kept(serve, judge, ask):
@@ -169,11 +169,11 @@ def test_without_anybody_who_waits_it_waits_for_no_turn_slot_or_budget(serve, ju
     server.held_from = 0
     one = judge(server, **settings)
     give_up(one.ask_all([ask(n) for n in range(9)]), lambda: server.requests)
-    until(lambda: sum(fetch.owner is one._at_work for fetch in list(asking._under_way.values())) == 1)
+    until(lambda: sum(fetch.owner is one._session() for fetch in list(session._under_way().values())) == 1)
     server.held_from = math.inf
     ends_at_once(one)
     assert len(server.requests) == 1
-    budget = one._at_work.sending.budget
+    budget = one._session().sender.budget
     assert (budget.calls, budget.under_way, budget.reserved) == (1, 0, 0.0)
 
 
@@ -181,15 +181,15 @@ def test_without_anybody_who_waits_another_processs_claim_is_not_waited_for(serv
     server = serve()
     one, polls = judge(server), []
     run_sync(one.ask(ask(0)))
-    one._at_work.cache._locked = lambda *place: polls.append(place)  # somebody else holds all of them
+    one._session().cache._locked = lambda *place: polls.append(place)  # somebody else holds all of them
     give_up(one.ask(ask(1)), lambda: polls)
     ends_at_once(one)
-    del one._at_work.cache._locked
+    del one._session().cache._locked
     assert one.ask_sync([ask(1)]) == [YES] and len(server.requests) == 2
 
 
 def test_who_comes_after_another_gave_up_still_gets_the_answer(serve, judge, ask, monkeypatch):
-    monkeypatch.setattr("vidalign.llm.sending.backoff", lambda failures: 0.3)
+    monkeypatch.setattr("vidalign.llm.sender.backoff", lambda failures: 0.3)
     server = serve(lambda number, body: web.Response(status=500) if number == 0 else all_true(body))
     one = judge(server)
 
@@ -294,7 +294,7 @@ def test_ctrl_c_in_a_blocking_call_begins_nothing_more(serve, judge, ask):
     threading.Thread(target=press).start()
     with pytest.raises(KeyboardInterrupt):
         one.ask_sync([ask(n) for n in range(100)])
-    until(lambda: not any(fetch.askers for fetch in list(asking._under_way.values())))
+    until(lambda: not any(fetch.askers for fetch in list(session._under_way().values())))
     server.held_from = math.inf
     until(lambda: has_ended(one))
     assert len(server.requests) == 6
