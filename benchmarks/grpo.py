@@ -36,6 +36,7 @@ from vidalign.prefix import generate
 from vidalign.rewards import ChecklistReward
 from vidalign.toyworld.world import write_clip
 from vidalign.trainers.grpo import VideoGRPOConfig, VideoGRPOTrainer
+from vidalign.trainers.online.batch import OnlineBatch
 
 SIDE = _steps.SIDE
 FPS = 2
@@ -162,12 +163,10 @@ class Batch:
         own = self.inputs
         ids = torch.cat([own["prompt_ids"], own["completion_ids"]], 1)
         mask = torch.cat([own["prompt_mask"], own["completion_mask"]], 1)
-        self.trainer._scored = own["prefix_group"], own["media"]
-        with torch.no_grad():
+        with torch.no_grad(), self.trainer._working_on(OnlineBatch.of_inputs(own)):
             logps, _, _ = self.trainer._get_per_token_logps_and_entropies(
                 model or self.trainer.model, ids, mask, own["completion_ids"].size(1)
             )
-        self.trainer._scored = None
         self.logp = float(logps[0].mean())
 
     def step(self) -> None:

@@ -13,7 +13,8 @@ import vidalign.video
 from vidalign.toyworld.world import write_clip
 
 MODULES = (
-    "vidalign.losses",
+    "vidalign.losses.chains",
+    "vidalign.losses.pairs",
     "vidalign.report.markdown",
     "vidalign.report.model_card",
     "vidalign.rewards.checklist",

@@ -47,11 +47,11 @@ def test_the_shortest(hearing, encode, sound):
     from vidalign.families import qwen2_5_omni, qwen3_omni
 
     module = qwen2_5_omni if hearing.family.name == "qwen2_5_omni_thinker" else qwen3_omni
-    least = module.HEARING.least_samples
+    minimum = module.HEARING.minimum_samples
     audio = hearing.model.config.audio_token_id
-    assert encode("audio", audios=[sound()[:least]]).input_ids.count(audio) == 1
+    assert encode("audio", audios=[sound()[:minimum]]).input_ids.count(audio) == 1
     with pytest.raises(ValueError, match="samples, and below"):
-        encode("audio", audios=[sound()[: least - 1]])
+        encode("audio", audios=[sound()[: minimum - 1]])
 
 
 def test_too_long_for_the_extractor(family_named, clip):

@@ -8,6 +8,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from vidalign.families import FAMILIES
 from vidalign.trainers.adapters import lora_preset
+from vidalign.trainers.online.batch import OnlineBatch
 
 FAMILY_NAMES = [name for name, family in FAMILIES.items() if family.vision_tower and "moe" not in name]
 
@@ -31,12 +32,10 @@ def scored(trainer, inputs):
     """Old log-probs of prepared inputs by this trainer's own way."""
     ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], 1)
     mask = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], 1)
-    trainer._scored = (inputs["prefix_group"], inputs["media"])
-    with torch.no_grad():
+    with torch.no_grad(), trainer._working_on(OnlineBatch.of_inputs(inputs)):
         logps, entropies, _ = trainer._get_per_token_logps_and_entropies(
             trainer.model, ids, mask, inputs["completion_ids"].size(1), compute_entropy=True
         )
-    trainer._scored = None
     mask = inputs["completion_mask"]
     return logps * mask, entropies * mask
 
@@ -305,7 +304,8 @@ def test_forwards_that_only_keep_other_processes_company_change_nothing(grpo_of,
     """With sharded weights a forward is a collective, and processes with fewer prompts run more of them."""
     plain = first_inputs(grpo_of(num_iterations=2))
     trainer = grpo_of(num_iterations=2)
-    monkeypatch.setattr(trainer, "_most", lambda forwards: forwards + 2)
+    for module in ("grpo", "online.sampling"):
+        monkeypatch.setattr(f"vidalign.trainers.{module}.forwards_of_all", lambda trainer, own: own + 2)
     inputs = first_inputs(trainer)
     for name in ("completion_ids", "old_per_token_logps", "ref_per_token_logps"):
         torch.testing.assert_close(inputs[name], plain[name])
@@ -328,25 +328,12 @@ def test_evaluation_between_the_steps_of_a_generation(grpo_of, online_rows):
     assert len(logged) == 3
 
 
-def test_tools_on_media_are_refused(grpo_of):
-    with pytest.raises(ValueError, match="rollout_func is not supported for rows with media"):
-        grpo_of(trainer_options={"rollout_func": lambda prompts, trainer: {}})
-
-
 def test_a_prompt_without_room_names_its_row(grpo_of):
     message = (
         r"row \d of the dataset: the prompt has \d+ tokens.* max_completion_length=6 exceeds max_length=30"
     )
     with pytest.raises(ValueError, match=message):
         first_inputs(grpo_of(max_length=30))
-
-
-def test_media_that_only_the_evaluation_has_are_refused(grpo_of, online_rows):
-    from datasets import Dataset
-
-    trainer = {"eval_dataset": Dataset.from_list(online_rows(2))}
-    with pytest.raises(ValueError, match="the eval dataset has media, but the training dataset has none"):
-        grpo_of(rows=online_rows(2, media=False), model="qwen2_5_vl", trainer_options=trainer)
 
 
 def test_evaluating_other_rows_than_the_trainers_own(grpo_of, online_rows):
@@ -357,14 +344,6 @@ def test_evaluating_other_rows_than_the_trainers_own(grpo_of, online_rows):
     trainer.model.model.visual.register_forward_hook(lambda *_: towers.append(1))
     assert "eval_reward" in trainer.evaluate(eval_dataset=Dataset.from_list(online_rows(2)))
     assert towers
-
-
-@pytest.mark.parametrize(
-    "settings", [{"generation_kwargs": {"num_beams": 2}}, {"cache_implementation": "static"}]
-)
-def test_ways_of_generating_that_cannot_share_are_refused(settings, grpo_of):
-    with pytest.raises(ValueError, match="cache_implementation and num_beams are not supported"):
-        grpo_of(**settings)
 
 
 def test_streamed_rows_are_told_apart_by_all_that_makes_a_prompt(grpo_of, online_rows):

@@ -16,6 +16,7 @@ from vidalign.judge import LexicalJudge, LLMJudge, environment
 from vidalign.llm.forks import PerProcess
 from vidalign.rewards import ChecklistReward, DialogueReward, LengthReward, avocado_rewards
 from vidalign.rows import MediaFolder
+from vidalign.trainers.online.batch import OnlineBatch
 from vidalign.trainers.online.rewarding import judges_asked
 
 
@@ -159,6 +160,40 @@ def test_resuming_after_a_failure_is_as_if_it_had_not_failed(step, grpo_of, onli
     assert losses(resumed) == pytest.approx(losses(whole), abs=1e-6)
     for one, other in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
+
+
+def test_functions_are_adapted_once_and_a_batch_ends_with_its_failure(grpo_of):
+    ended = threading.Event()
+
+    async def waits(**_):
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.set()
+
+    def gone(**_):
+        return []
+
+    given = [waits, gone]
+    trainer = grpo_of(rewards=list(given), max_steps=1)
+    adapted = list(trainer.reward_funcs)
+    assert [own.function for own in adapted] == given
+
+    def fails(*_):
+        assert len(trainer._batch.rows) == 8 and trainer.reward_funcs == adapted
+        raise KeyboardInterrupt
+
+    trainer._calculate_rewards = fails
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    assert trainer.reward_funcs == adapted and trainer._batch == OnlineBatch()
+    assert ended.wait(60)  # what still ran was stopped
+
+
+def test_the_judges_of_adapted_rewards_are_known(grpo_of, keypoint_rows):
+    given = avocado_rewards(LLMJudge("openai/a"))
+    trainer = grpo_of(rewards=list(given), rows=keypoint_rows)
+    assert judges_asked(trainer.reward_funcs) == judges_asked(given) != []
 
 
 def test_wrong_numbers_of_rewards_stop_with_a_checkpoint_too(grpo_of, tmp_path):

@@ -1,5 +1,5 @@
 """What `vidalign.trainers` relies on in TRL. When one of these fails, read the upstream change before anything else:
-each hash is of a method that we override, wrap or call with a stand-in."""
+each hash is of a method that we override (`_trl.OVERRIDDEN`), wrap or call with a stand-in."""
 
 import hashlib
 import inspect
@@ -12,57 +12,66 @@ from trl import DPOTrainer, GRPOTrainer, SFTTrainer
 from trl.data_utils import _tokenize
 from trl.generation.vllm_generation import VLLMGeneration
 from trl.trainer import dpo_trainer, grpo_trainer, sft_trainer, utils
+from trl.trainer.base_trainer import _BaseTrainer
 from trl.trainer.utils import FusedCausalLMOutput, RepeatSampler, add_fused_lm_head
 
-OVERRIDDEN = {
-    "DPOTrainer._compute_loss": (DPOTrainer._compute_loss, "5e58a1699e0d76cd"),
-    "DPOTrainer._prepare_dataset": (DPOTrainer._prepare_dataset, "35e349e8e8266df4"),
-    "DPOTrainer.compute_ref_log_probs": (DPOTrainer.compute_ref_log_probs, "90611af9cbadb8ec"),
-    "DPOTrainer._precompute_ref_logps": (DPOTrainer._precompute_ref_logps, "f2c098c7da6ca701"),
-    "DPOTrainer._set_signature_columns_if_needed": (
-        DPOTrainer._set_signature_columns_if_needed,
-        "71225a628baed4cb",
-    ),
-    "DPOTrainer.__init__": (DPOTrainer.__init__, "632f447c71dcb043"),
-    "SFTTrainer.__init__": (SFTTrainer.__init__, "90b61e42b6900b05"),
-    "SFTTrainer._prepare_dataset": (SFTTrainer._prepare_dataset, "04b668d28493f693"),
+from vidalign.trainers._trl import OVERRIDDEN
+from vidalign.trainers.dpo import VideoDPOTrainer
+from vidalign.trainers.grpo import VideoGRPOTrainer
+from vidalign.trainers.ranking import RankingTrainer
+from vidalign.trainers.sft import VideoSFTTrainer
+from vidalign.trainers.synpo import SynPOTrainer
+
+CLASSES = {
+    "DPOTrainer": DPOTrainer,
+    "SFTTrainer": SFTTrainer,
+    "GRPOTrainer": GRPOTrainer,
+    "_BaseTrainer": _BaseTrainer,
+    "Trainer": Trainer,
+}
+READ = {
+    f"{owner}.{name}": (getattr(CLASSES[owner], name), digits)
+    for owner, methods in OVERRIDDEN.items()
+    for name, digits in methods.items()
+} | {
+    # Not overridden, but wrapped, copied or called with a stand-in.
     "SFTTrainer.compute_loss": (SFTTrainer.compute_loss, "ca448211ff653fe6"),
-    "GRPOTrainer.__init__": (inspect.unwrap(GRPOTrainer.__init__), "18f01b7a46c9544b"),
-    "GRPOTrainer._generate_and_score_completions": (
-        inspect.unwrap(GRPOTrainer._generate_and_score_completions),
-        "1fa48922792dcd5c",
-    ),
-    "GRPOTrainer._generate": (inspect.unwrap(GRPOTrainer._generate), "2a27fdf8f5e6f356"),
-    "GRPOTrainer._generate_single_turn": (
-        inspect.unwrap(GRPOTrainer._generate_single_turn),
-        "e0f02e4fc094cefd",
-    ),
-    "GRPOTrainer._tokenize_prompts": (inspect.unwrap(GRPOTrainer._tokenize_prompts), "d2d27f7c9bfda85f"),
-    "GRPOTrainer._calculate_rewards": (inspect.unwrap(GRPOTrainer._calculate_rewards), "736ae29b083840b5"),
-    "GRPOTrainer._prepare_inputs": (inspect.unwrap(GRPOTrainer._prepare_inputs), "f824e7fb07147956"),
-    "GRPOTrainer._compute_loss": (inspect.unwrap(GRPOTrainer._compute_loss), "80295546bbdbf6f7"),
-    "GRPOTrainer._get_per_token_logps_and_entropies": (
-        inspect.unwrap(GRPOTrainer._get_per_token_logps_and_entropies),
-        "ea73c3909275851d",
-    ),
-    "GRPOTrainer._get_train_sampler": (inspect.unwrap(GRPOTrainer._get_train_sampler), "36497afb4d311dc9"),
     "RepeatSampler.__iter__": (RepeatSampler.__iter__, "d80412d80424bd64"),
-    "Trainer._run_epoch": (Trainer._run_epoch, "31aff00f34c302a2"),
-    "Trainer._get_dataloader": (Trainer._get_dataloader, "d1296dbd4dcb6a20"),
     "VLLMGeneration.generate": (VLLMGeneration.generate, "2d2ac2be5b1309c4"),
     "data_utils._tokenize": (_tokenize, "5fc8cbcb4cacebc8"),
     "add_fused_lm_head": (add_fused_lm_head, "422d009f04b66659"),
 }
+OURS = (VideoDPOTrainer, SynPOTrainer, RankingTrainer, VideoSFTTrainer, VideoGRPOTrainer)
+
+
+def overrides(trainer):
+    """(class, name) of the methods of libraries that a trainer of ours, or a class mixed into it, overrides."""
+    of_libraries = [
+        c for c in trainer.__mro__ if c is not object and not c.__module__.startswith("vidalign.")
+    ]
+    for own in trainer.__mro__:
+        if own.__module__.startswith("vidalign."):
+            for name in (name for name, value in vars(own).items() if inspect.isfunction(value)):
+                owner = next((c for c in of_libraries if name in vars(c)), None)
+                # What transformers documents is no private of its.
+                if owner is not None and (owner is not Trainer or name.startswith("_")):
+                    yield owner.__name__, name
 
 
 def test_minor_version():
     assert trl.__version__.startswith("1.16.")
 
 
-@pytest.mark.parametrize("name", list(OVERRIDDEN))
+@pytest.mark.parametrize("name", list(READ))
 def test_source_is_the_one_that_was_read(name):
-    function, expected = OVERRIDDEN[name]
-    assert hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16] == expected
+    function, expected = READ[name]
+    source = inspect.getsource(inspect.unwrap(function))
+    assert hashlib.sha256(source.encode()).hexdigest()[:16] == expected
+
+
+def test_what_is_overridden_is_named_and_nothing_else():
+    named = {(owner, name) for owner, methods in OVERRIDDEN.items() for name in methods}
+    assert {override for trainer in OURS for override in overrides(trainer)} == named
 
 
 @pytest.mark.parametrize("module", [dpo_trainer, sft_trainer, grpo_trainer])

@@ -19,7 +19,7 @@ from vidalign.encoding.named_media import Placeholders, row_problem
 from vidalign.encoding.rendering import RowText, added_ids, named_placeholders, placeholders, render
 from vidalign.encoding.row import DecodedPrompt, EncodedRow
 from vidalign.encoding.sampling import VideoSampling, fewer_frames, frame_budget, refuse_fixed_frames
-from vidalign.encoding.sound import SILENCE, refuse_deaf
+from vidalign.encoding.sound import SILENCE, require_audio
 from vidalign.encoding.splice import splice
 from vidalign.encoding.text_rows import tokenize_row
 from vidalign.families import FAMILIES
@@ -82,7 +82,7 @@ class RowEncoder:
         self.family = family
         self.sampling = sampling or VideoSampling()
         if self.sampling.use_audio_in_video and family is not None:
-            refuse_deaf(family, "use_audio_in_video=True asks for the videos' sound")
+            require_audio(family, "use_audio_in_video=True asks for the videos' sound")
         refuse_fixed_frames(self.sampling, family)
         self.folder = folder or MediaFolder()
         self.media_token_ids = media_token_ids
@@ -298,7 +298,7 @@ class RowEncoder:
 
     def _decode(self, text: str, media: _Media) -> DecodedPrompt:
         if media.audios:
-            refuse_deaf(self.family, "the row has audios")
+            require_audio(self.family, "the row has audios")
         videos = self._videos(media)
         heard = list(zip(media.videos, videos, strict=True)) if self.sampling.use_audio_in_video else []
         span = self._span() if videos else (1, 1)

@@ -14,7 +14,7 @@ SILENCE = (
 """What to do about a video without an audio track."""
 
 
-def refuse_deaf(family: Family | None, asked: str) -> None:
+def require_audio(family: Family | None, asked: str) -> None:
     """asked: what in the data or the settings asks for sound, for the message.
 
     Raises:

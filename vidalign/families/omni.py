@@ -27,18 +27,18 @@ class Hearing:
     """How one family turns sound into tokens.
 
     tokens: (processor, frames of the spectrum) -> tokens.
-    least_samples: the shortest sound that gives a token.
+    minimum_samples: the shortest sound that gives a token.
     most_samples: (processor) -> the longest sound that the processor does not cut; None: any.
     audio_kwargs: (processor, samples of the longest sound) -> what the feature extractor is told.
     """
 
     tokens: Callable[[Any, int], int]
-    least_samples: int
+    minimum_samples: int
     most_samples: Callable[[Any], int | None] = lambda processor: None
     audio_kwargs: Callable[[Any, int], dict[str, Any]] = lambda processor, longest: {}
 
 
-def checked_sound(sound: Any, name: str, rate: int, least: int, most: int | None) -> np.ndarray:
+def checked_sound(sound: Any, name: str, rate: int, minimum: int, most: int | None) -> np.ndarray:
     """Mono float32 samples. Raises ValueError for anything else, and for sounds too short or too long."""
     samples = np.asarray(sound)
     if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
@@ -48,9 +48,9 @@ def checked_sound(sound: Any, name: str, rate: int, least: int, most: int | None
         )
     if not np.isfinite(samples).all():
         raise ValueError(f"{name} holds samples that are not finite: its file is damaged. Decode it again.")
-    if len(samples) < least:
+    if len(samples) < minimum:
         raise ValueError(
-            f"{name} has {len(samples)} samples, and below {least} ({1000 * least / rate:.1f} ms at {rate} Hz) "
+            f"{name} has {len(samples)} samples, and below {minimum} ({1000 * minimum / rate:.1f} ms at {rate} Hz) "
             "there is not one token of it. Give the whole sound, or leave it out (None for a video without sound)."
         )
     if most is not None and len(samples) > most:
@@ -106,7 +106,7 @@ def encode(
         number, sound = next(alone) if slot is None else (slot, soundtracks[slot])
         name = f"Audio {number}" if slot is None else f"The sound of video {number}"
         rate, most = processor.feature_extractor.sampling_rate, hearing.most_samples(processor)
-        sounds.append(checked_sound(sound, name, rate, hearing.least_samples, most))
+        sounds.append(checked_sound(sound, name, rate, hearing.minimum_samples, most))
 
     rates = [effective_fps(video) for video in videos]
     sounding = [slot for slot in slots if slot is not None]

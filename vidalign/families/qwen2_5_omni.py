@@ -43,7 +43,7 @@ def up_to_the_end(processor: Any, longest: int) -> dict[str, Any]:
 
 HEARING = omni.Hearing(
     tokens=sound_tokens,
-    least_samples=2 * 160 + 1,  # three frames
+    minimum_samples=2 * 160 + 1,  # three frames
     most_samples=lambda processor: processor.feature_extractor.n_samples,
     audio_kwargs=up_to_the_end,
 )

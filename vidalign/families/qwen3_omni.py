@@ -41,7 +41,7 @@ def sound_tokens(processor: Any, frames: int) -> int:
 
 HEARING = omni.Hearing(
     tokens=sound_tokens,
-    least_samples=201,  # half a Fourier window and one more, by which the spectrum is mirrored at its ends
+    minimum_samples=201,  # half a Fourier window and one more, by which the spectrum is mirrored at its ends
 )
 
 

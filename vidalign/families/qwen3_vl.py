@@ -27,8 +27,8 @@ class PaddedClip:
     fps: float
 
 
-def padded(video: DecodedVideo, least: int) -> DecodedVideo:
-    if (missing := least - len(video.frames)) <= 0:
+def padded(video: DecodedVideo, minimum: int) -> DecodedVideo:
+    if (missing := minimum - len(video.frames)) <= 0:
         return video
     frames = np.concatenate([video.frames, np.repeat(video.frames[-1:], missing, axis=0)])
     return PaddedClip(frames, video.timestamps, video.duration, video.fps)
@@ -61,8 +61,8 @@ def capped_sides(
     counted = min(frames, round(frames / patch) * patch)
     longest = min(video_processor.size["longest_edge"], max_pixels * counted)
     shortest = min(video_processor.size["shortest_edge"], longest)
-    for least in (shortest, 1):
-        sides = smart_resize(frames, height, width, patch, factor, min_pixels=least, max_pixels=longest)
+    for minimum in (shortest, 1):
+        sides = smart_resize(frames, height, width, patch, factor, min_pixels=minimum, max_pixels=longest)
         if (
             sides[0] * sides[1] <= max_pixels
         ):  # small frames are enlarged to `shortest`, and rounded up beyond it

@@ -63,10 +63,10 @@ def encode_grids(
     sides = None
     if max_pixels is not None:
         caps = [max_pixels] * len(videos) if isinstance(max_pixels, int) else max_pixels
-        if (lowest := min(caps, default=math.inf)) < (least := token_pixels(tower) ** 2):
+        if (lowest := min(caps, default=math.inf)) < (minimum := token_pixels(tower) ** 2):
             raise ValueError(
-                f"max_pixels={lowest} is below the {least} pixels of one token, so no frame fits. Set it "
-                f"to at least {least}, or to None to keep the processor's own limits."
+                f"max_pixels={lowest} is below the {minimum} pixels of one token, so no frame fits. Set it "
+                f"to at least {minimum}, or to None to keep the processor's own limits."
             )
         sides = [
             capped_sides(tower, *frame_shape(video), cap) for video, cap in zip(videos, caps, strict=True)

@@ -39,8 +39,8 @@ def configured(
         if isinstance(found, PartReward):
             groups.setdefault(id(found.joint), []).append(place)
     for places in groups.values():
-        together = joint_rewards([made[place] for place in places])
-        for place, part in zip(places, together, strict=True):
+        joint = joint_rewards([made[place] for place in places])
+        for place, part in zip(places, joint, strict=True):
             made[place] = part
     return made
 

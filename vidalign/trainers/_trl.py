@@ -13,7 +13,7 @@ import functools
 import sys
 import types
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPast
@@ -32,15 +32,62 @@ from vidalign.prefix import RowBatch, SharedPrefix
 
 TRAINER_MODULES = {"DPOTrainer": dpo_trainer, "SFTTrainer": sft_trainer, "GRPOTrainer": grpo_trainer}
 
+OVERRIDDEN = {
+    "DPOTrainer": {
+        "__init__": "632f447c71dcb043",
+        "_compute_loss": "5e58a1699e0d76cd",
+        "_precompute_ref_logps": "f2c098c7da6ca701",
+        "_prepare_dataset": "35e349e8e8266df4",
+        "_set_signature_columns_if_needed": "71225a628baed4cb",
+        "compute_ref_log_probs": "90611af9cbadb8ec",
+        "evaluate": "c4ef502ba33a335a",
+    },
+    "SFTTrainer": {
+        "__init__": "90b61e42b6900b05",
+        "_prepare_dataset": "04b668d28493f693",
+        "_set_signature_columns_if_needed": "aaa1b89b48a68db6",
+        "evaluate": "77fd4eda985fc9da",
+    },
+    "GRPOTrainer": {
+        "__init__": "18f01b7a46c9544b",
+        "_calculate_rewards": "736ae29b083840b5",
+        "_compute_loss": "80295546bbdbf6f7",
+        "_generate": "2a27fdf8f5e6f356",
+        "_generate_and_score_completions": "1fa48922792dcd5c",
+        "_generate_single_turn": "e0f02e4fc094cefd",
+        "_get_per_token_logps_and_entropies": "ea73c3909275851d",
+        "_get_train_sampler": "36497afb4d311dc9",
+        "_prepare_inputs": "f824e7fb07147956",
+        "_save_checkpoint": "ec91bde123649111",
+        "_set_signature_columns_if_needed": "564a2edd0b398392",
+        "_tokenize_prompts": "d2d27f7c9bfda85f",
+        "get_eval_dataloader": "301561e842dd5fbe",
+    },
+    "_BaseTrainer": {
+        "create_model_card": "4f8a407fd9fd3f6e",
+    },
+    "Trainer": {
+        "_get_dataloader": "d1296dbd4dcb6a20",
+        "_load_best_model": "0e183d55a9db7414",
+        "_load_from_checkpoint": "a2804e8d93a297e3",
+        "_load_rng_state": "d5ebdfc0a0884c4b",
+        "_run_epoch": "31aff00f34c302a2",
+    },
+}
+"""The methods of TRL's trainers, and the private ones of transformers', that ours override: by class, each with the first 16
+digits of its source's SHA-256 as it was read. A source that differs is to be read again before its digits are changed."""
+
 __all__ = [
+    "TRLTrainer",
+    "TrainingConfig",
     "construction",
     "get_config_model_id",
     "install_rows_forward",
     "is_async_callable",
-    "profiling_context",
+    "policy_for_generation",
     "remove_none_values",
+    "reward_arguments",
     "tracked_at",
-    "unwrap_model_for_generation",
 ]
 
 
@@ -51,6 +98,54 @@ def tracked_at() -> list[str]:
     return [
         url for url in (getattr(run, "url", None), get_trackio_space_url(), get_comet_experiment_url()) if url
     ]
+
+
+if TYPE_CHECKING:
+
+    class TRLTrainer:
+        """What classes that are mixed in before a trainer of TRL's take of it, for type checkers alone."""
+
+        args: Any
+        model: Any
+        ref_model: Any
+        model_wrapped: Any
+        accelerator: Any
+        state: Any
+        optimizer: Any
+        callback_handler: Any
+        data_collator: Any
+        train_dataset: Any
+        processing_class: Any
+        is_fsdp_enabled: bool
+        is_deepspeed_enabled: bool
+        current_gradient_accumulation_steps: int
+        loss_types: list[str]
+        loss_weights: list[float]
+        reward_funcs: list[Any]
+        _metrics: Any
+
+        def is_world_process_zero(self) -> bool: ...
+        def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> Any: ...
+        def get_test_dataloader(self, test_dataset: Any) -> Any: ...
+        def create_model_card(self, *args: Any, **kwargs: Any) -> None: ...
+        def _compute_loss(self, model: Any, inputs: dict[str, Any], *rest: Any) -> Any: ...
+        def _get_dataloader(self, dataset: Any, *args: Any, **kwargs: Any) -> Any: ...
+        def _get_train_sampler(self, dataset: Any = None) -> Any: ...
+        def _load_best_model(self) -> None: ...
+        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None: ...
+        def _load_rng_state(self, checkpoint: str | None) -> None: ...
+        def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, *rest: Any) -> Any: ...
+        def _run_epoch(self, *args: Any, **kwargs: Any) -> None: ...
+        def _save_checkpoint(self, model: Any, trial: Any) -> None: ...
+        def _set_signature_columns_if_needed(self) -> None: ...
+
+    class TrainingConfig:
+        """Likewise of a configuration."""
+
+        def __post_init__(self) -> None: ...
+
+else:
+    TRLTrainer = TrainingConfig = object
 
 
 @contextlib.contextmanager
@@ -106,6 +201,35 @@ def construction(
             create,
             adapt,
         )
+
+
+@contextlib.contextmanager
+def policy_for_generation(trainer: Any) -> Iterator[Any]:
+    """The policy of a `GRPOTrainer` as TRL prepares it for transformers' generation: with whole weights, no gradients."""
+    args = trainer.args
+    with (
+        profiling_context(trainer, "transformers.generate"),
+        unwrap_model_for_generation(
+            trainer.model_wrapped,
+            trainer.accelerator,
+            gather_deepspeed3_params=args.ds3_gather_for_generation,
+            generation_kwargs=trainer.generation_kwargs,
+            gradient_checkpointing_kwargs=args.gradient_checkpointing_kwargs,
+        ) as model,
+        torch.no_grad(),
+        trainer._dist.summon_full_params(trainer.model_wrapped, recurse=False),
+    ):
+        yield model
+
+
+def reward_arguments(trainer: Any) -> dict[str, Any]:
+    """What a `GRPOTrainer` gives every reward function beside the rows' columns, prompts and completions."""
+    given = {
+        "trainer_state": trainer.state,
+        "log_extra": trainer._log_completion_extra,
+        "log_metric": trainer._log_metric,
+    }
+    return given if trainer.environments is None else {**given, "environments": trainer.environments}
 
 
 class _HeadOnly:

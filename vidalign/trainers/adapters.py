@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from vidalign.encoding.sound import refuse_deaf
+from vidalign.encoding.sound import require_audio
 from vidalign.families import family_of, lora_target_regex
 from vidalign.families.known import UnknownFamilyError
 
@@ -73,7 +73,7 @@ def expand_preset(peft_config: Any, model: Any) -> Any:
         return expanded
     parts = preset.split("+")
     if "audio-tower" in parts:
-        refuse_deaf(family, f"LoRA on {preset!r} names an audio tower")
+        require_audio(family, f"LoRA on {preset!r} names an audio tower")
     wanted = {part.replace("-", "_"): True for part in parts if part != LANGUAGE_MODEL}
     expanded.target_modules = lora_target_regex(model, family, **wanted)
     return expanded

@@ -4,39 +4,41 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 from datasets import Dataset, IterableDataset
-from transformers import AutoConfig, AutoProcessor
+from transformers import AutoProcessor
 
 from vidalign.encoding import RowEncoder
 from vidalign.encoding.named_media import Placeholders, named_problem
 from vidalign.encoding.rendering import named_placeholders
-from vidalign.encoding.sound import AUDIO_COLUMNS, refuse_deaf, take_over_chunks
-from vidalign.families import FAMILIES, UnknownFamilyError, family_of, freeze, thinker_class
-from vidalign.families.family import Family
+from vidalign.encoding.sound import AUDIO_COLUMNS, require_audio, take_over_chunks
+from vidalign.families import freeze
 from vidalign.prefix import MediaEncoder, SharedPrefix
 from vidalign.rows import COMPLETIONS, DIALOGUE, MediaFolder, validate
 from vidalign.trainers import _trl
 from vidalign.trainers.adapters import expand_preset
 from vidalign.trainers.card import example_of, media_kinds, write_card
 from vidalign.trainers.checkpoints import is_renamed, load_renamed
+from vidalign.trainers.checks import (
+    config_of,
+    known_family,
+    refuse_bypassing,
+    refuse_senseless,
+    refuse_shared_noise,
+)
 from vidalign.trainers.collators import ROW
 from vidalign.trainers.config import sampling_of
 from vidalign.trainers.distributed import leave_ddp_when_alone, search_only_if_needed
 from vidalign.trainers.fingerprint import lay_down, reference_fingerprint
-from vidalign.trainers.incoming import columns_of, refuse_named_media, with_prompt
+from vidalign.trainers.incoming import columns_of, each, refuse_named_media, with_prompt
 from vidalign.trainers.look import MediaLook
+from vidalign.trainers.media_columns import HIDDEN, has_media, hide_images, refuse_unseen
 from vidalign.trainers.streams import UnshardedStream, as_table
 from vidalign.trainers.undecoded import undecoded
 
-MEDIA_COLUMNS = ("video", "videos", *AUDIO_COLUMNS, "image", "images")
-IMAGES = "vidalign_images"
-"""TRL takes a column named `images` for its own vision path, which has neither video nor shared prefixes."""
 
-
-class VideoTrainer:
+class VideoTrainer(_trl.TRLTrainer):
     """Mixed into a TRL trainer, before it. Text-only datasets keep TRL's own preparation.
 
     Class attributes: `_kind`, the kind of rows (`vidalign.rows.COMPLETIONS`); `_parent`, the name of the TRL trainer;
@@ -50,9 +52,6 @@ class VideoTrainer:
     _shares_text: ClassVar[bool] = True
     _tag_names: ClassVar[list[str]]
     _name: ClassVar[str]
-    # Set by TRL's `__init__`.
-    loss_types: list[str]
-    loss_weights: list[float]
 
     def _media_collator(self, encoder: RowEncoder, pad_token_id: int, args: Any) -> Any:
         raise NotImplementedError
@@ -79,17 +78,17 @@ class VideoTrainer:
             raise ValueError("`train_dataset` is required")
         self._has_media, self._media = has_media(train_dataset), media_kinds(train_dataset)
         self._reads_rows = self._has_media or self._own_rows
-        _refuse_bypassing(args, self._reads_rows)
+        refuse_bypassing(args, self._reads_rows)
         if getattr(kwargs.get("peft_config"), "is_prompt_learning", False):
             raise ValueError(
                 "peft_config is prompt learning, whose virtual tokens stand before the media; use LoRA (lora_preset())"
             )
-        config, load = _config_of(model, args, self._parent)
-        self._family = _family(config, needed=self._reads_rows)
+        config, load = config_of(model, args, self._parent)
+        self._family = known_family(config, needed=self._reads_rows)
         if self._family is not None and (self._reads_rows or self._shares_text):
-            _refuse_shared_noise(args)
+            refuse_shared_noise(args)
         if args.use_audio_in_video:
-            refuse_deaf(self._family, "use_audio_in_video=True asks for the videos' sound")
+            require_audio(self._family, "use_audio_in_video=True asks for the videos' sound")
         self._folder = MediaFolder(args.media_root, tuple(args.media_allow))
         self._look = MediaLook(
             self._folder,
@@ -136,13 +135,13 @@ class VideoTrainer:
                 **kwargs,
             )
         if args.freeze:
-            freeze(self.model, args.freeze)  # type: ignore[attr-defined]
-            if not any(parameter.requires_grad for parameter in self.model.parameters()):  # type: ignore[attr-defined]
+            freeze(self.model, args.freeze)
+            if not any(parameter.requires_grad for parameter in self.model.parameters()):
                 raise ValueError(f"freeze={args.freeze} leaves nothing to train; freeze less")
         args.ddp_find_unused_parameters = searches
-        leave_ddp_when_alone(self.accelerator)  # type: ignore[attr-defined]
+        leave_ddp_when_alone(self.accelerator)
         if searches is None and self._family is not None and args.share_prefix:
-            search_only_if_needed(self.accelerator, self.model, self._family, idle=self._has_media)  # type: ignore[attr-defined]
+            search_only_if_needed(self.accelerator, self.model, self._family, idle=self._has_media)
 
     def _placeholders(self, processing_class: Any, config: Any) -> Placeholders | None:
         """None for a model of no known family, of which nothing is known to stand for media."""
@@ -185,7 +184,7 @@ class VideoTrainer:
             model,
             share=args.share_prefix,
             self_check=args.prefix_self_check and not known,
-            report=lambda line: self.accelerator.print(line),  # type: ignore[attr-defined]
+            report=lambda line: self.accelerator.print(line),
             backend=args.prefix_attention,
             encoder=self._media_encoder,
             run_idle_towers=self._has_media and args.world_size > 1,
@@ -203,7 +202,7 @@ class VideoTrainer:
         streaming = isinstance(dataset, IterableDataset)
         columns = columns_of(dataset)
         dataset = undecoded(dataset)
-        _refuse_senseless(self._family, columns, name)
+        refuse_senseless(self._family, columns, name)
         if "prompt" not in columns and COMPLETIONS[self._kind] and not self._own_rows:
             dataset = with_prompt(dataset, self._kind, name=f"{name} dataset")
         if streaming:
@@ -220,9 +219,7 @@ class VideoTrainer:
             if ROW not in columns:
                 dataset = dataset.add_column(ROW, range(len(dataset)))
             dataset = self._look.usable(dataset, f"{name} dataset")
-        for column in ("image", "images"):
-            if column in columns:
-                dataset = dataset.rename_column(column, f"vidalign_{column}")
+        dataset = hide_images(dataset, columns)
         if not streaming:
             self._prepared.add(dataset._fingerprint)
         return dataset
@@ -230,15 +227,15 @@ class VideoTrainer:
     # Overrides of TRL
 
     def _get_dataloader(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(dataset, IterableDataset) and self.accelerator.num_processes > 1:  # type: ignore[attr-defined]
+        if isinstance(dataset, IterableDataset) and self.accelerator.num_processes > 1:
             dataset = UnshardedStream(dataset)
-        return super()._get_dataloader(dataset, *args, **kwargs)  # type: ignore[misc]
+        return super()._get_dataloader(dataset, *args, **kwargs)
 
     def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> Any:
-        return super().evaluate(each(eval_dataset, as_table), *args, **kwargs)  # type: ignore[misc]
+        return super().evaluate(each(eval_dataset, as_table), *args, **kwargs)
 
     def get_test_dataloader(self, test_dataset: Any) -> Any:
-        return super().get_test_dataloader(as_table(test_dataset, "test"))  # type: ignore[misc]
+        return super().get_test_dataloader(as_table(test_dataset, "test"))
 
     def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, *rest: Any) -> Any:
         if self._reads_rows:
@@ -247,54 +244,54 @@ class VideoTrainer:
         refuse_unseen(dataset, str(rest[-1]))
         if getattr(dataset, "_fingerprint", None) not in self._prepared:
             dataset = self._media_rows(dataset, str(rest[-1]))
-        return super()._prepare_dataset(dataset, processing_class, args, *rest)  # type: ignore[misc]
+        return super()._prepare_dataset(dataset, processing_class, args, *rest)
 
     def _set_signature_columns_if_needed(self) -> None:
         if self._reads_rows:
             self._signature_columns = [
                 *("prompt", "chosen", "rejected", "completion", "ranked", "prompts"),
-                *("video", "videos", *AUDIO_COLUMNS, IMAGES, "vidalign_image", ROW),
+                *("video", "videos", *AUDIO_COLUMNS, *HIDDEN.values(), ROW),
                 *("tools", "chat_template_kwargs", "ref_chosen_logps", "ref_rejected_logps"),
                 *("ordered", DIALOGUE),
             ]
         else:
-            super()._set_signature_columns_if_needed()  # type: ignore[misc]
+            super()._set_signature_columns_if_needed()
 
     def _fingerprinted(self, dataset: Any) -> Any:
         """A dataset for TRL to compute reference log-probs of: under a fingerprint of all that they depend on."""
         if not isinstance(dataset, Dataset):
             return dataset  # TRL refuses it
         dataset = copy.copy(dataset)
-        if self.is_world_process_zero():  # type: ignore[attr-defined]
+        if self.is_world_process_zero():
             # TRL takes the first process's for all.
-            accelerator = self.accelerator  # type: ignore[attr-defined]
+            accelerator = self.accelerator
             dataset._fingerprint = reference_fingerprint(
                 dataset,
-                collator=self.data_collator,  # type: ignore[attr-defined]
-                reference=accelerator.unwrap_model(self.ref_model or self.model),  # type: ignore[attr-defined]
-                args=self.args,  # type: ignore[attr-defined]
+                collator=self.data_collator,
+                reference=accelerator.unwrap_model(self.ref_model or self.model),
+                args=self.args,
                 folder=self._folder,
                 precision=accelerator.mixed_precision,
             )
-        lay_down(dataset, self.args.output_dir)  # type: ignore[attr-defined]
+        lay_down(dataset, self.args.output_dir)
         return dataset
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        target = model if model is not None else self.model  # type: ignore[attr-defined]
+        target = model if model is not None else self.model
         if self._loads_renamed(target, resume_from_checkpoint):
             load_renamed(target, resume_from_checkpoint)
         else:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def _load_best_model(self) -> None:
-        best = self.state.best_model_checkpoint  # type: ignore[attr-defined]
-        if self._loads_renamed(self.model, best):  # type: ignore[attr-defined]
-            load_renamed(self.model, best)  # type: ignore[attr-defined]
+        best = self.state.best_model_checkpoint
+        if self._loads_renamed(self.model, best):
+            load_renamed(self.model, best)
         else:
-            super()._load_best_model()  # type: ignore[misc]
+            super()._load_best_model()
 
     def _loads_renamed(self, model: Any, folder: str) -> bool:
-        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled  # type: ignore[attr-defined]
+        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
         return not sharded and hasattr(model, "get_output_embeddings") and is_renamed(model, folder)
 
     def create_model_card(
@@ -307,103 +304,6 @@ class VideoTrainer:
     ) -> None:
         """Writes our card in place of TRL's. dataset_name: on the Hub ("owner/name"), or a local one, which is not linked.
         results: of evaluations, as huggingface_hub's `EvalResult`."""
-        if self.is_world_process_zero():  # type: ignore[attr-defined]
+        if self.is_world_process_zero():
             given = {"model_name": model_name, "dataset_name": dataset_name, "tags": tags, "results": results}
             write_card(self, **given)
-
-
-def has_media(dataset: Any) -> bool:
-    return any(column in columns_of(dataset) for column in (*MEDIA_COLUMNS, IMAGES, "vidalign_image"))
-
-
-def refuse_unseen(dataset: Any, name: str) -> Any:
-    """The dataset, of a training without media."""
-    if dataset is not None and has_media(dataset):
-        raise ValueError(
-            f"the {name} dataset has media, but the training dataset has none, so they would be ignored; give the "
-            "training rows a `videos` column (it may be empty), or evaluate on text"
-        )
-    return dataset
-
-
-def each(datasets: Any, function: Callable[[Any, str], Any]) -> Any:
-    if isinstance(datasets, dict):
-        return {name: function(dataset, name) for name, dataset in datasets.items()}
-    return function(datasets, "eval")
-
-
-def _config_of(model: Any, args: Any, parent: str) -> tuple[Any, Callable[..., Any] | None]:
-    """The config of what is trained, and what loads it in place of TRL: of a model that also speaks, its thinker alone.
-
-    Raises:
-        UnknownFamilyError: a whole such model instead of its name.
-    """
-    if not isinstance(model, str):
-        if thinker_class(model.config) is not None:
-            family_of(model)  # says what to pass instead
-        return model.config, None
-    init = args.model_init_kwargs or {}
-    config = AutoConfig.from_pretrained(
-        model, revision=init.get("revision"), trust_remote_code=args.trust_remote_code
-    )
-    thinker = thinker_class(config)
-    if thinker is None:
-        return config, None
-    config.thinker_config._name_or_path = config._name_or_path  # the processor lies beside the whole
-    create = _trl.TRAINER_MODULES[parent].create_model_from_path
-    return config.thinker_config, partial(create, architecture=thinker)
-
-
-def _family(config: Any, *, needed: bool) -> Family | None:
-    """The model's family. An unknown one is refused only where it is needed: other text trains as in TRL."""
-    try:
-        return family_of(config)
-    except UnknownFamilyError:
-        if needed:
-            raise
-        return None
-
-
-def _refuse_senseless(family: Family | None, columns: list[str], name: str) -> None:
-    """Columns of media that the family can neither see nor hear."""
-    for column in AUDIO_COLUMNS:
-        if column in columns:
-            refuse_deaf(family, f"the {name} dataset has the column {column}")
-    media = {*MEDIA_COLUMNS, IMAGES, "vidalign_image"}.intersection(columns)
-    if media and family is not None and not family.vision_tower:
-        seeing = ", ".join(known.name for known in FAMILIES.values() if known.vision_tower)
-        raise ValueError(
-            f"the {name} dataset has media, but {family.name} is a text model with no vision tower; load one of {seeing}"
-        )
-
-
-def _refuse_shared_noise(args: Any) -> None:
-    """NEFTune draws noise for each token of each row, by the row's length. A prefix that is embedded once for several rows
-    has one draw, and a packed sequence the length of them all."""
-    if args.share_prefix and args.neftune_noise_alpha:
-        raise ValueError(
-            f"neftune_noise_alpha={args.neftune_noise_alpha} cannot be with share_prefix=True: rows of one prompt would share "
-            "the noise on it, which would also be weaker, by the length of all rows together. Set share_prefix=False, which "
-            "trains on separate rows as transformers does, or leave neftune_noise_alpha unset"
-        )
-
-
-def _refuse_bypassing(args: Any, media: bool) -> None:
-    """Settings of TRL that would be silently without effect, or wrong, here."""
-    if args.accelerator_config.dispatch_batches:
-        raise ValueError(
-            "accelerator_config.dispatch_batches=True is not supported: it cuts every tensor of a batch by its number of "
-            "rows, and media come once a prompt. Leave it unset."
-        )
-    reasons = {
-        "padding_free": "rows are packed without padding already",
-        "packing": "rows with media cannot be packed into blocks of text",
-        "use_liger_kernel": "it replaces the model's forward; use model_init_kwargs={'use_kernels': True}",
-    }
-    for name, reason in reasons.items():
-        if getattr(args, name, False) and (media or name == "use_liger_kernel"):
-            raise ValueError(f"{name}=True is not supported: {reason}. Leave it unset.")
-    if media and getattr(args, "truncation_mode", "keep_start") == "keep_end":
-        raise ValueError(
-            "truncation_mode='keep_end' would cut the media off the front of a row; use 'keep_start' or max_length=None"
-        )

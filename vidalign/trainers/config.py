@@ -8,6 +8,7 @@ from typing import Any
 from vidalign.encoding import VideoSampling
 from vidalign.families.modules import PARTS
 from vidalign.prefix.encoder import FEATURE_CACHE_GB
+from vidalign.trainers._trl import TrainingConfig
 from vidalign.trainers.look import ON_BAD
 
 MISSING_AUDIO = ("error", "silence")
@@ -19,7 +20,7 @@ CHECKPOINTING = {
 
 
 @dataclass
-class VideoFields:
+class VideoFields(TrainingConfig):
     """Mixed into TRL's configs, before them: `class SynPOConfig(VideoFields, DPOConfig)`."""
 
     # A video prompt is thousands of tokens long, and one that is cut has no video: no limit unless the user sets one.
@@ -174,7 +175,7 @@ class VideoFields:
         for old, new in CHECKPOINTING.items():
             if getattr(self, new) is None:
                 setattr(self, new, getattr(self, old))
-        super().__post_init__()  # type: ignore[misc]  # TRL's config follows in the MRO
+        super().__post_init__()  # TRL's config follows in the MRO
 
 
 def sampling_of(args: Any) -> VideoSampling:

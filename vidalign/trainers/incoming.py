@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from datasets import IterableDataset, Value
@@ -16,6 +16,13 @@ TEXTS = ("prompt", "chosen", "rejected", "completion", "messages", "conversation
 
 def columns_of(dataset: Any) -> list[str]:
     return list(dataset.column_names) if dataset.column_names is not None else list(next(iter(dataset)))
+
+
+def each(datasets: Any, function: Callable[[Any, str], Any]) -> Any:
+    """The function of an evaluation dataset and its name, or of several datasets by name."""
+    if isinstance(datasets, dict):
+        return {name: function(dataset, name) for name, dataset in datasets.items()}
+    return function(datasets, "eval")
 
 
 def with_prompt(dataset: Any, kind: str, *, name: str) -> Any:

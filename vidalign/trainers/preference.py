@@ -98,17 +98,17 @@ class PreferenceTrainer(VideoTrainer):
 
     def _build(self, *args: Any, **options: Any) -> None:
         super()._build(*args, **options)
-        if self.args.grad_norm_every:  # type: ignore[attr-defined]
+        if self.args.grad_norm_every:
             self._branches = self._branch_gradients()
 
     def _branch_gradients(self) -> BranchGradients:
-        args = self.args  # type: ignore[attr-defined]
-        if self.is_fsdp_enabled or self.is_deepspeed_enabled:  # type: ignore[attr-defined]
+        args = self.args
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             raise ValueError(
                 f"grad_norm_every={args.grad_norm_every} needs whole weights and gradients, which FSDP and DeepSpeed shard "
                 "over processes; leave it unset"
             )
-        return BranchGradients(named_matrices(self.model, args.grad_norm_parameters, self._family))  # type: ignore[attr-defined]
+        return BranchGradients(named_matrices(self.model, args.grad_norm_parameters, self._family))
 
     def _media_collator(self, encoder: Any, pad_token_id: int, args: Any) -> Any:
         return VideoPreferenceCollator(encoder, pad_token_id, args.max_length, args.pad_to_multiple_of)
@@ -132,7 +132,7 @@ class PreferenceTrainer(VideoTrainer):
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool) -> Any:
         recorded = RecordedModel(model)
-        result = super()._compute_loss(recorded, inputs, return_outputs)  # type: ignore[misc]
+        result = super()._compute_loss(recorded, inputs, return_outputs)
         loss = result[0] if return_outputs else result
         mask = inputs["completion_mask"][:, 1:]
         # Prompt-learning adapters prepend virtual tokens: the real ones stand at the end.
@@ -147,8 +147,8 @@ class PreferenceTrainer(VideoTrainer):
     def _log_pairs(self, logps: torch.Tensor, mask: torch.Tensor) -> None:
         mean = (logps.detach().float()[:, -mask.size(1) :] * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
         values = {"logps_mean": mean, "prob_geo": mean.exp()}
-        metrics = self._metrics["train" if self.model.training else "eval"]  # type: ignore[attr-defined]
-        gathered = self.accelerator.gather(torch.stack(list(values.values()), dim=1))  # type: ignore[attr-defined]
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        gathered = self.accelerator.gather(torch.stack(list(values.values()), dim=1))
         # Each rank contributes its chosen rows and then its rejected ones.
         pairs = gathered.view(-1, 2, mask.size(0) // 2, len(values)).mean(dim=(0, 2))
         for column, name in enumerate(values):
@@ -156,13 +156,13 @@ class PreferenceTrainer(VideoTrainer):
             metrics[f"{name}/rejected"].append(pairs[1, column].item())
 
     def _measure_branches(self, loss: torch.Tensor, logps: torch.Tensor) -> None:
-        if self._branches is None or not (self.model.training and loss.requires_grad):  # type: ignore[attr-defined]
+        if self._branches is None or not (self.model.training and loss.requires_grad):
             return
-        if self.state.global_step % self.args.grad_norm_every:  # type: ignore[attr-defined]
+        if self.state.global_step % self.args.grad_norm_every:
             return
-        self._branches.add(loss, logps, 1 / self.current_gradient_accumulation_steps)  # type: ignore[attr-defined]
-        accelerator = self.accelerator  # type: ignore[attr-defined]
+        self._branches.add(loss, logps, 1 / self.current_gradient_accumulation_steps)
+        accelerator = self.accelerator
         if accelerator.sync_gradients:  # the step's last micro-batch
             norms = self._branches.norms(partial(accelerator.reduce, reduction="mean"))
             for name, value in norms.items():
-                self._metrics["train"][f"grad/{name}"].append(value)  # type: ignore[attr-defined]
+                self._metrics["train"][f"grad/{name}"].append(value)

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 from trl import SFTConfig, SFTTrainer
 
 from vidalign.rows import BadRows, chain_of
-from vidalign.trainers.base import VideoTrainer, each, has_media
+from vidalign.trainers.base import VideoTrainer
 from vidalign.trainers.collators import VideoSupervisedCollator
 from vidalign.trainers.config import VideoFields
-from vidalign.trainers.incoming import columns_of
+from vidalign.trainers.incoming import columns_of, each
+from vidalign.trainers.media_columns import has_media
 
 
 @dataclass

@@ -32,8 +32,8 @@ class Scripted(Judge):
             return Answer(reason="no_json")
 
 
-def plan(method="degrade", length=5, least=2, types=None, tries=3, seed=0):
-    return Plan(method, length, least, types_named(types), tries, seed)
+def plan(method="degrade", length=5, minimum=2, types=None, tries=3, seed=0):
+    return Plan(method, length, minimum, types_named(types), tries, seed)
 
 
 def grown(caption, behave, **options):
@@ -172,7 +172,7 @@ def test_unusable_answers_leave_a_chain_that_is_long_enough(first, behaviours):
     assert asked[-1]["rejected"][0]["why"].startswith("there was no answer")
     # Too short a chain says nothing of the caption: another start may get further.
     with pytest.raises(Unfinished, match="degrade: no_json"):
-        grown(first(1), after(2), least=4)
+        grown(first(1), after(2), minimum=4)
     with pytest.raises(Unfinished):
         grown(first(1), behaviours["garbage"])
 

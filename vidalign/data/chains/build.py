@@ -173,10 +173,10 @@ def _plan(
     return Plan(method, length, min_length, types_named(types), tries, seed)
 
 
-def _no_chain(name: str, built: BuiltChains, least: int) -> str:
+def _no_chain(name: str, built: BuiltChains, minimum: int) -> str:
     reasons = Counter(built.left_out.values())
     told = ", ".join(f"{reason} {count}" for reason, count in islice(reasons.most_common(), 5))
     hint = ""
     if set(reasons) == {"no_type"}:
         hint = " Their words name no type of error: captions in other languages than English need --method unconditioned."
-    return f"{name}: no row has a chain of {least} captions ({told}), so nothing was written.{hint} Other options need --resume restart"
+    return f"{name}: no row has a chain of {minimum} captions ({told}), so nothing was written.{hint} Other options need --resume restart"

@@ -35,7 +35,7 @@ class Plan:
     method: "degrade": each caption has one error more, of a drawn type; "unconditioned": of the model's choice (§4.3.4);
         "inject": each is the first with one error of its own, in a place of its own (MPO's data), so that they have no order.
     length: captions of a whole chain, the first among them, ≥ 2.
-    least: captions of the shortest chain that is a row.
+    minimum: captions of the shortest chain that is a row.
     types: that are drawn from.
     tries: questions of a step whose answer is no step, after which the chain ends.
     seed: of the draws.
@@ -43,7 +43,7 @@ class Plan:
 
     method: str
     length: int
-    least: int
+    minimum: int
     types: tuple[ErrorType, ...]
     tries: int
     seed: int
@@ -139,7 +139,7 @@ class _Growing:
             if kind is not None and len(notes) == _TRIES_A_TYPE:
                 set_aside.add(kind.name)
                 kind = None
-        if unusable and len(self.chain.captions) + 1 < self.plan.least:
+        if unusable and len(self.chain.captions) + 1 < self.plan.minimum:
             raise Unfinished(f"degrade: {reason}")
         self.chain.ended = reason
         return None

@@ -72,11 +72,11 @@ class BuiltChains(Summary):
 
 def summary(
     results: Iterable[Mapping[str, Any] | None],
-    least: int,
+    minimum: int,
     missing: Mapping[int, str],
     media_root: Path | None,
 ) -> BuiltChains:
-    """Of all results in the rows' order, None for a missing one. `least`: captions of the shortest chain that is written."""
+    """Of all results in the rows' order, None for a missing one. `minimum`: captions of the shortest chain that is written."""
     left_out: dict[int, str] = {}
     lengths, types, ended, rejected = Counter[int](), Counter[str](), Counter[str](), Counter[str]()
     for index, result in enumerate(results):
@@ -84,7 +84,7 @@ def summary(
             continue
         rejected.update(result["rejected"])
         length = len(result["captions"]) + 1
-        if length < least:
+        if length < minimum:
             left_out[index] = str(result["ended"])
             continue
         lengths[length] += 1
@@ -119,7 +119,7 @@ def card(built: BuiltChains, plan: Plan, judge: str, settings: Mapping[str, Any]
         settings={
             "method": plan.method,
             "length": plan.length,
-            "min_length": plan.least,
+            "min_length": plan.minimum,
             "types": ", ".join(kind.name for kind in plan.types) if plan.method != "unconditioned" else None,
             "tries": plan.tries,
             "seed": plan.seed,

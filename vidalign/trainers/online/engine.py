@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vidalign.encoding import DecodedPrompt
+from vidalign.encoding import DecodedPrompt, EncodedRow, RowEncoder
 from vidalign.families.family import EncodedPrompt
 from vidalign.families.sampled_clip import effective_fps
 
@@ -54,6 +54,30 @@ class RolloutEngine:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._llm, name)
+
+
+def take_over(generation: Any, mode: str, encoder: RowEncoder) -> None:
+    """The engine is given media as well, and may not sample their tokens.
+
+    Args:
+        generation: TRL's `VLLMGeneration`.
+        mode: `vllm_mode`.
+        encoder: of the rows; keeps from here on what it decodes.
+
+    Raises:
+        ValueError: an engine that runs elsewhere.
+    """
+    if mode != "colocate":
+        raise ValueError(f"vllm_mode={mode!r} cannot be given decoded media; set vllm_mode='colocate'")
+    encoder.keeps_decoded = True
+    generation.llm = RolloutEngine(generation.llm)
+    _forbid(generation, encoder.media_token_ids)
+
+
+def request_of(row: EncodedRow, audio_rate: int | None) -> dict[str, Any]:
+    """`rollout_prompt` of a row whose encoder keeps what it decodes."""
+    assert row.decoded is not None
+    return rollout_prompt(row.decoded, row.prompt, row.decoded.text_ids, audio_rate)
 
 
 def rollout_prompt(
@@ -120,8 +144,8 @@ def _unchanging(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {**metadata, "frames_indices": np.asarray(metadata["frames_indices"])}
 
 
-def forbid(generation: Any, token_ids: Collection[int]) -> None:
-    """Keeps an engine from sampling the tokens that stand for media; `generation` is TRL's `VLLMGeneration`."""
+def _forbid(generation: Any, token_ids: Collection[int]) -> None:
+    """Keeps the engine from sampling the tokens that stand for media."""
     given = dict(generation.generation_kwargs)
     bias = {**(given.get("logit_bias") or {}), **dict.fromkeys(sorted(token_ids), -100.0)}
     generation.generation_kwargs = {**given, "logit_bias": bias}

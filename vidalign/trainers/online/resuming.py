@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from torch.utils.data import Sampler
 
+from vidalign.trainers._trl import TRLTrainer
 from vidalign.trainers.online.stopping import BatchFailure, RandomState
 
 
@@ -36,22 +37,15 @@ class ContinuedSampler(Sampler[int]):
         return len(cast(Sized, self.sampler))
 
 
-class ResumableRollouts:
+class ResumableRollouts(TRLTrainer):
     """Mixed into a trainer of TRL's that generates, before it."""
-
-    # Of the trainer.
-    args: Any
-    state: Any
-    model: Any
-    optimizer: Any
-    callback_handler: Any
 
     _saved_step: int | None = None
     _resumes_with: RandomState | None = None
-    """The random states that a run resumed at an epoch's start begins its first batch with, until that batch is there."""
+    """What a run resumed at an epoch's start begins its first batch with, until that batch begins."""
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
-        return ContinuedSampler(super()._get_train_sampler(dataset), lambda: self._progress()[0])  # type: ignore[misc]
+        return ContinuedSampler(super()._get_train_sampler(dataset), lambda: self._progress()[0])
 
     def _progress(self) -> tuple[int, int]:
         """(epochs, micro-batches of the epoch under way) that the steps so far were made of. A stream has one epoch."""
@@ -72,11 +66,16 @@ class ResumableRollouts:
         # An epoch's data loader draws a random number before its first batch, and draws it again when the training is
         # resumed from there.
         self._resumes_with = RandomState()
-        super()._run_epoch(*args, **kwargs)  # type: ignore[misc]
+        super()._run_epoch(*args, **kwargs)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
-        super()._load_rng_state(checkpoint)  # type: ignore[misc]
+        super()._load_rng_state(checkpoint)
         self._resumes_with = RandomState()
+
+    def _state_to_go_on_with(self) -> RandomState:
+        """The random states, from which a resumed run would begin the batch that begins here."""
+        state, self._resumes_with = self._resumes_with or RandomState(), None
+        return state
 
     def _stop(self, failure: BatchFailure) -> None:
         """Saves what has been learned, once, and raises the error itself."""
@@ -93,5 +92,5 @@ class ResumableRollouts:
         raise failure.error from None
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)  # type: ignore[misc]
+        super()._save_checkpoint(model, trial)
         self._saved_step = self.state.global_step

@@ -60,7 +60,7 @@ def _mapping(name: str, given: Any) -> dict[str, Any] | None:
             raise ValueError(f"{name} is no JSON ({error}); give e.g. {_EXAMPLES[name]}") from None
     if read is not None and not isinstance(read, Mapping):
         raise ValueError(f"{name} is not a mapping; give e.g. {_EXAMPLES[name]}")
-    return read  # type: ignore[return-value]
+    return None if read is None else dict(read)
 
 
 _EXAMPLES = {

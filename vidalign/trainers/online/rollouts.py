@@ -1,68 +1,68 @@
-"""The prompts of a generation batch: each distinct one once, and which row has which."""
+"""From the rows of a generation batch to its prompts, each distinct one once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from vidalign.encoding import EncodedRow, RowEncoder
-from vidalign.encoding.images import read_image
-from vidalign.families.family import EncodedPrompt
-from vidalign.rows import MediaFolder
-from vidalign.trainers.base import IMAGES
-from vidalign.trainers.collators import ROW, encode_rows
+import torch
 
-IMAGES_SEEN = {IMAGES: "images", "vidalign_image": "image"}
-"""Columns that were renamed before TRL saw them, by the name that reward functions know."""
+from vidalign.encoding import EncodedRow, RowEncoder
+from vidalign.families.family import EncodedPrompt
+from vidalign.prefix import HeldMedia
+from vidalign.trainers.collators import ROW, encode_rows
+from vidalign.trainers.media_columns import HIDDEN
+from vidalign.trainers.online.batch import OnlineBatch
+from vidalign.trainers.online.engine import request_of
+from vidalign.trainers.online.stopping import agreed
 
 PROMPT_COLUMNS = (
     *("prompt", "tools", "chat_template_kwargs"),
-    *("videos", "video", "audios", "audio", "images", "image", *IMAGES_SEEN),
+    *("videos", "video", "audios", "audio", "images", "image", *HIDDEN.values()),
 )
 """What makes a prompt, where a row has no number."""
 
 
-def as_seen(column: str, value: Any, folder: MediaFolder) -> Any:
-    """What a reward function is given of a column: what the row holds, but pictures in place of the files of a column of
-    `datasets.Image`, as from TRL."""
-    if column not in IMAGES_SEEN or value is None:
-        return value
-    if isinstance(value, list):
-        return [as_seen(column, item, folder) for item in value]
-    return read_image(folder.locate(value)) if isinstance(value, Mapping) else value
+def begun(trainer: Any, rows: list[dict[str, Any]]) -> OnlineBatch:
+    """A generation batch of a trainer that reads its rows itself. All processes must call it together.
 
-
-@dataclass
-class Rollout:
-    """A generation batch: the distinct rows, encoded, the number of each row's own, and what an engine is asked for each."""
-
-    rows: list[EncodedRow]
-    numbers: list[int]
-    requests: list[dict[str, Any]]
-
-    @property
-    def prompts(self) -> list[EncodedPrompt]:
-        return [row.prompt for row in self.rows]
+    Raises:
+        BatchFailure: a file cannot be read, or a prompt has no room, in one of the processes.
+    """
+    request = partial(request_of, audio_rate=trainer._family.audio_rate) if trainer.use_vllm else None
+    encode = partial(
+        encode_rollout,
+        trainer._encoder,
+        rows,
+        chat_template_kwargs=trainer.args.chat_template_kwargs or {},
+        max_length=trainer.args.max_length,
+        max_completion_length=trainer.max_completion_length,
+        request=request,
+        device=trainer.accelerator.device,
+    )
+    return agreed(trainer.accelerator, "reading the media of the next batch", encode)
 
 
 def encode_rollout(
     encoder: RowEncoder,
-    rows: Sequence[Mapping[str, Any]],
+    rows: list[dict[str, Any]],
     *,
     chat_template_kwargs: Mapping[str, Any],
     max_length: int | None,
     max_completion_length: int,
     request: Callable[[EncodedRow], dict[str, Any]] | None = None,
-) -> Rollout:
+    device: Any = None,
+) -> OnlineBatch:
     """Encodes each distinct row once. TRL repeats a row for each of its completions, one after another.
 
     request: of a row, to an engine.
+    device: of the rows' numbers. Media stay where they are.
 
     Raises:
         ValueError: naming the row; also where prompt and completion would exceed `max_length`.
     """
-    distinct: list[Mapping[str, Any]] = []
+    distinct: list[dict[str, Any]] = []
     numbers: list[int] = []
     for row in rows:
         if not distinct or not _same_row(row, distinct[-1]):
@@ -88,18 +88,15 @@ def encode_rollout(
                 requests.append(request(own))
             except ValueError as error:
                 raise ValueError(f"{_name(row)}: {error}") from error
-    return Rollout(encoded, numbers, requests)
-
-
-def distinct_prompts(prompt_ids: Sequence[Sequence[int]]) -> tuple[list[EncodedPrompt], list[int]]:
-    """Prompts of text, each run of equal ones once, and the number of each row's."""
-    prompts: list[EncodedPrompt] = []
-    numbers = []
-    for ids in prompt_ids:
-        if not prompts or prompts[-1].input_ids != list(ids):
-            prompts.append(EncodedPrompt(list(ids)))
-        numbers.append(len(prompts) - 1)
-    return prompts, numbers
+    prompts = [own.prompt for own in encoded]
+    return OnlineBatch(
+        rows,
+        prompts,
+        numbers,
+        requests,
+        group=torch.tensor(numbers, device=device),
+        media=HeldMedia([prompt.media for prompt in prompts]),
+    )
 
 
 def _same_row(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

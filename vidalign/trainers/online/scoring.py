@@ -8,15 +8,15 @@ from typing import Any
 import torch
 
 from vidalign.prefix import HeldMedia
+from vidalign.trainers.online.batch import OnlineBatch
 
 
 def score(
+    batch: OnlineBatch,
     model: Any,
     input_ids: torch.Tensor,
     attention_mask: torch.Tensor,
     logits_to_keep: int,
-    group: torch.Tensor,
-    media: HeldMedia,
     *,
     rows: int,
     share: bool,
@@ -28,9 +28,9 @@ def score(
     """Scores the last `logits_to_keep` tokens of each row.
 
     Args:
+        batch: whose rows they are, with their groups and media.
         model: whose forward takes rows with groups (`_trl.install_rows_forward`).
         input_ids, attention_mask: [B, L].
-        group: [B] index into `media` of each row's prompt.
         rows: separate rows whose tokens fit into one forward.
         share: False scores every row by itself.
         forwards: of this process -> to run, where others run more; what is too much is thrown away.
@@ -40,6 +40,7 @@ def score(
     Returns:
         (log-probs [B, logits_to_keep], entropies of the same shape or None, load-balancing loss or None).
     """
+    group, media = batch.groups(input_ids[:, :-logits_to_keep], attention_mask[:, :-logits_to_keep])
     if share:
         # No more tokens at once than separate rows would have, but as many of a group as that allows.
         prompts = attention_mask[:, :-logits_to_keep].sum(1).tolist()

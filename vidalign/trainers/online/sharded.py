@@ -9,6 +9,19 @@ from typing import Any
 import torch
 
 
+def is_sharded(trainer: Any) -> bool:
+    """Whether a forward is a collective, which all processes must run together."""
+    return (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled) and trainer.accelerator.num_processes > 1
+
+
+def forwards_of_all(trainer: Any, own: int) -> int:
+    """How many forwards this process must run for `own` of its own: as many as any process has, where weights are sharded."""
+    if not is_sharded(trainer):
+        return own
+    accelerator = trainer.accelerator
+    return int(accelerator.gather(torch.tensor([own], device=accelerator.device)).max())
+
+
 @contextlib.contextmanager
 def whole_root(model: Any) -> Iterator[None]:
     """FSDP2 gathers a root's own weights in its forward, and prompts are read by the backbone inside it. All processes must

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+
+T = TypeVar("T")
 
 
 class BatchFailure(Exception):
@@ -26,6 +29,22 @@ def agree(accelerator: Any, what: str, error: Exception | None) -> None:
     everywhere = accelerator.gather(here)
     if everywhere.any():
         raise BatchFailure(what, error, int(everywhere.nonzero()[0]))
+
+
+def agreed(accelerator: Any, what: str, work: Callable[[], T]) -> T:
+    """The result of `work`, whose files all processes could read, each its own.
+
+    Raises:
+        BatchFailure: in all processes, if a file failed in one.
+    """
+    result, error = None, None
+    try:
+        result = work()
+    except (ValueError, OSError) as raised:
+        error = raised
+    agree(accelerator, what, error)
+    assert result is not None
+    return result
 
 
 class RandomState:

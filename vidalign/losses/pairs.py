@@ -1,19 +1,4 @@
-"""Preference objectives as pure functions of log-probabilities.
-
-Every function is unreduced: it returns one loss per pair or chain, `[B]`, and the caller takes the mean. For pairs,
-`logps [B, T]` are the log-probabilities of the completion's tokens and `mask [B, T]` marks them; chosen and rejected may
-have different `T`. For chains, `rewards` or `logps [B, K]` hold one number for each completion, best first, and
-`mask [B, K]` marks the completions that there are.
-
-Three rules hold throughout:
-
-- **Precision.** Inputs below float32 are computed in float32, because a bf16 sum over a thousand tokens loses its last
-  tokens. The result is float32, or float64 where the inputs are.
-- **Padding.** What stands in `logps` where the mask is 0 is never read, so `nan` and `-inf` there reach neither the loss
-  nor the gradient.
-- **Empty completions.** A mean over no tokens does not exist. A pair in which either completion is fully masked has
-  nothing to compare: its loss is 0 and its gradient zero. So is that of a chain with fewer than two completions.
-"""
+"""Losses of pairs, a chosen completion and a rejected one. `vidalign.losses` says what holds for all."""
 
 from __future__ import annotations
 
@@ -21,27 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = [
-    "SYNPO_VARIANTS",
-    "cpo_loss",
-    "dpop_loss",
-    "ipo_loss",
-    "mean_logps",
-    "mpo_loss",
-    "plackett_luce_loss",
-    "ranking_hinge_loss",
-    "simper_loss",
-    "simpo_loss",
-    "synpo_loss",
-]
+from vidalign.losses.precision import at_least_float32
 
 SYNPO_VARIANTS = {"synpo": 30.0, "v1": 30.0, "v2": 30.0, "v3": 30.0, "v4": 30.0, "v5": 1.0}
 """The objectives of `synpo_loss`, each with its α where none is given: in v5, which has no sigmoid, α = 1 (Table 8); of
 the others' 20, 30, 50 (Table 7 and 8) the released code has 30."""
-
-
-def _float(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _clean(logps: Tensor, mask: Tensor) -> Tensor:
@@ -52,7 +21,7 @@ def _clean(logps: Tensor, mask: Tensor) -> Tensor:
             "token go with the mask of that next token, `mask[:, 1:]`"
         )
     # Filled before any exp or sum: 0 * nan is nan, in the backward pass as well.
-    return _float(logps).masked_fill(~mask.bool(), 0.0)
+    return at_least_float32(logps).masked_fill(~mask.bool(), 0.0)
 
 
 def _mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -299,8 +268,8 @@ def dpop_loss(
         >>> dpop_loss(torch.tensor([-11.0]), torch.tensor([-30.0]), *reference, lambda_=5.0)
         tensor([0.5130])
     """
-    chosen_logratios = _float(chosen_logps) - _float(ref_chosen_logps)
-    rejected_logratios = _float(rejected_logps) - _float(ref_rejected_logps)
+    chosen_logratios = at_least_float32(chosen_logps) - at_least_float32(ref_chosen_logps)
+    rejected_logratios = at_least_float32(rejected_logps) - at_least_float32(ref_rejected_logps)
     penalty = torch.relu(-chosen_logratios)  # max(0, log π_ref(y_w) / π(y_w))
     return -F.logsigmoid(beta * (chosen_logratios - rejected_logratios - lambda_ * penalty))  # DPOP Eq. 3
 
@@ -336,99 +305,6 @@ def ipo_loss(
         >>> ipo_loss(torch.tensor([2.0]), zero, zero, zero, tau=0.1)  # (2 - 1 / 0.2)²
         tensor([9.])
     """
-    chosen_logratios = _float(chosen_logps) - _float(ref_chosen_logps)
-    rejected_logratios = _float(rejected_logps) - _float(ref_rejected_logps)
+    chosen_logratios = at_least_float32(chosen_logps) - at_least_float32(ref_chosen_logps)
+    rejected_logratios = at_least_float32(rejected_logps) - at_least_float32(ref_rejected_logps)
     return (chosen_logratios - rejected_logratios - 1 / (2 * tau)) ** 2  # IPO Eq. 17
-
-
-def _differences(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """`[B, K, K]`: values of j minus values of k, in at least float32, and whether both are there and j is behind k."""
-    if values.shape != mask.shape:
-        raise ValueError(
-            f"{tuple(values.shape)} values and a mask of {tuple(mask.shape)}; both have one entry for each completion, [B, K]"
-        )
-    present = mask.bool()
-    clean = _float(values).masked_fill(~present, 0.0)
-    behind = torch.ones(*values.shape, values.size(-1), dtype=torch.bool, device=values.device).triu(1)
-    return clean[..., None, :] - clean[..., :, None], behind & present[..., None, :] & present[..., :, None]
-
-
-def _factors(rewards: Tensor, mask: Tensor) -> Tensor:
-    """`[B, K]`: -log of each factor of Plackett-Luce; 0 where there is no completion."""
-    # log sum exp of differences, not difference of a log sum exp: at rewards of 1e4 float32 has no third decimal left.
-    differences, behind = _differences(rewards, mask)
-    itself = torch.eye(rewards.size(-1), dtype=torch.bool, device=rewards.device)
-    return differences.masked_fill(~(behind | itself), -torch.inf).logsumexp(-1)
-
-
-def plackett_luce_loss(rewards: Tensor, mask: Tensor) -> Tensor:
-    """Negative log-likelihood of a whole ranking under Plackett-Luce (Learning to Rank Caption Chains, Eq. 2 and 3).
-
-    `-log p(y_1 > ... > y_K) = sum_k [ log sum_{j >= k} exp r_j - r_k ]`, whose last term is 0.
-
-    Limiting cases: K=2 is DPO exactly, `-log σ(r_1 - r_2)`; all rewards equal give `log K!`. Adding a number to all
-    rewards of a chain changes nothing.
-
-    Args:
-        rewards: `[B, K]`, best first; `beta * log(π/π_ref)` of each completion, in nats.
-        mask: `[B, K]`, 1 where there is a completion. Chains of different length are padded; the order of those that
-            are there is their order in the row.
-
-    Returns:
-        `[B]`, ≥ 0; 0 for chains with fewer than two completions.
-
-    Raises:
-        ValueError: if the shapes differ.
-
-    Examples:
-        >>> rewards = torch.tensor([[2.0, 1.0, 0.0], [0.5, 0.0, 0.0]])  # best first
-        >>> mask = torch.tensor([[1, 1, 1], [1, 1, 0]])  # a chain of three, and one of two
-        >>> plackett_luce_loss(rewards, mask)
-        tensor([0.7209, 0.4741])
-    """
-    return _factors(rewards, mask).sum(-1)
-
-
-def mpo_loss(rewards: Tensor, mask: Tensor) -> Tensor:
-    """Multi-preference optimisation: the best completion against all others, which have no order among themselves.
-
-    `-log( exp r_1 / sum_j exp r_j )`, the first factor of Plackett-Luce. Not TRL's "mixed" preference optimisation.
-    Source: Gupta et al. 2024, as the baseline of Learning to Rank Caption Chains (§4).
-
-    Limiting cases: K=2 is DPO; permuting all completions but the first changes nothing.
-
-    Args, returns, raises: as `plackett_luce_loss`. The winner is the first completion that is there.
-
-    Examples:
-        >>> rewards = torch.tensor([[2.0, 1.0, 0.0], [0.5, 0.0, 0.0]])  # best first
-        >>> mask = torch.tensor([[1, 1, 1], [1, 1, 0]])  # a chain of three, and one of two
-        >>> mpo_loss(rewards, mask)
-        tensor([0.4076, 0.4741])
-    """
-    first = mask.bool() & (mask.bool().cumsum(-1) == 1)
-    return (_factors(rewards, mask) * first).sum(-1)
-
-
-def ranking_hinge_loss(logps: Tensor, mask: Tensor) -> Tensor:
-    """Margin-free pairwise hinge: pays for inversions only (Learning to Rank Caption Chains, Eq. 4); reference-free.
-
-    `sum_{i < j} max(0, log p_j - log p_i)`, over all pairs, so that it grows with the square of the chain's length.
-    Pairs that are tied cost nothing and have no gradient.
-
-    Args:
-        logps: `[B, K]`, best first; log-probability of each completion, summed over its tokens, in nats.
-        mask: `[B, K]`, 1 where there is a completion.
-
-    Returns:
-        `[B]`, ≥ 0; 0 for a chain in order and for chains with fewer than two completions.
-
-    Raises:
-        ValueError: if the shapes differ.
-
-    Examples:
-        >>> logps = torch.tensor([[-1.0, -3.0, -2.0]])  # the last two are in the wrong order
-        >>> ranking_hinge_loss(logps, torch.ones(1, 3))
-        tensor([1.])
-    """
-    differences, behind = _differences(logps, mask)
-    return torch.relu(differences.masked_fill(~behind, 0.0)).sum((-2, -1))
