@@ -37,6 +37,7 @@ class VideoDPOConfig(PreferenceFields, DPOConfig):
                 ("f_divergence_type", "reverse_kl"),
                 ("ld_alpha", None),
                 ("use_weighting", False),
+                ("label_smoothing", 0.0),
             ):
                 if getattr(self, name) != neutral:
                     raise ValueError(
