@@ -96,3 +96,15 @@ def test_columns_of_chains(columns, reason):
 )
 def test_columns_of_chains_that_are_right(columns):
     assert problem({**CHAIN, **columns}, "ranked", MediaFolder()) is None
+
+
+def test_a_folder_whose_name_only_begins_alike_is_outside(tmp_path):
+    for name in ("media", "media2", "more", "more2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.mp4").write_bytes(b"any")
+    folder = MediaFolder(tmp_path / "media", allow=(str(tmp_path / "more"),))
+    for path in ("a.mp4", "../more/a.mp4", str(tmp_path / "more/a.mp4"), "../media/a.mp4"):
+        assert str(folder.resolve(path)).endswith("a.mp4")
+    for path in ("../media2/a.mp4", "../more2/a.mp4", str(tmp_path / "media2/a.mp4")):
+        with pytest.raises(ValueError, match="lies outside"):
+            folder.resolve(path)

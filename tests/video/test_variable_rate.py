@@ -30,3 +30,14 @@ def test_frames_by_number_and_by_rate_over_a_pause(tmp_path, bf):
     video = read_video(path, fps=1)
     assert codes(video.frames) == [0, 9, 10]
     np.testing.assert_allclose(video.timestamps, [0, 0.3, 10.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("bf", ["0", "2"], ids=["in order", "reordered"])
+def test_what_an_edit_list_cuts_off_the_front_is_not_shown(tmp_path, bf):
+    """Frames before time 0 are in the file, since others refer to them, and no player shows them."""
+    path = write_video(tmp_path / "a.mp4", 20, pts=range(-5, 15), options={"bf": bf})
+    video = read_video(path)
+    assert codes(video.frames) == list(range(5, 20))
+    np.testing.assert_allclose(video.timestamps, np.arange(15) / FPS, atol=1e-6)
+    assert video.duration == pytest.approx(probe(path).duration) == pytest.approx(0.5)
+    assert codes(read_video(path, num_frames=3).frames) == [5, 10, 15]
