@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -116,10 +117,21 @@ def is_picture(medium: Any) -> bool:
 
 
 def media_of(row: Mapping[str, Any], kind: str) -> list[Any]:
-    """The media of a row in order; `kind` is "video", "audio" or "image"."""
+    """The media of a row in order; `kind` is "video", "audio" or "image". Of a row in which `form_problem` finds nothing."""
     if row.get(kind) is not None:
         return [row[kind]]
     return list(row.get(f"{kind}s") or [])
+
+
+def form_problem(row: Mapping[str, Any], kind: str) -> str | None:
+    """What is wrong with the columns that hold a kind of media, as "column: reason"; None if nothing is."""
+    several = row.get(f"{kind}s")
+    if several is not None and not isinstance(several, (list, tuple)):
+        what = "a string" if isinstance(several, str) else type(several).__name__
+        return f"{kind}s: {what} instead of a list of paths; one alone may stand in a column {kind}"
+    if several and row.get(kind) is not None:
+        return f"{kind}: given together with {kind}s; put all of the row's into {kind}s"
+    return None
 
 
 def without_nulls(value: Any, *, keep: Sequence[str] = ()) -> Any:
@@ -219,12 +231,18 @@ def _chain_problem(row: Mapping[str, Any]) -> str | None:
             return f"{own}, item {number}: {reason}"
     places: dict[str, int] = {}
     for number, item in enumerate(items):
-        value = item["completion" if own == "ranked" else "prompt"]
-        calls = [] if isinstance(value, str) else [message.get("tool_calls") for message in value]
-        said = text_of(value).strip() + (repr(calls) if any(calls) else "")
+        said = _said(item["completion" if own == "ranked" else "prompt"])
         if places.setdefault(said, number) != number:
             return f"{own}: items {places[said]} and {number} are equal, so neither is better; take one out"
+    if not isinstance(row.get("ordered"), (bool, type(None))):
+        return f"ordered: {row['ordered']!r:.40} instead of true or false"
     return _scores_problem(row.get("scores"), len(items))
+
+
+def _said(value: Any) -> str:
+    """Equal for strings, or lists of messages, that say the same."""
+    calls = [] if isinstance(value, str) else [message.get("tool_calls") for message in value]
+    return text_of(value).strip() + (repr(calls) if any(calls) else "")
 
 
 def _scores_problem(scores: Any, count: int) -> str | None:
@@ -232,6 +250,8 @@ def _scores_problem(scores: Any, count: int) -> str | None:
         return None
     if not isinstance(scores, Sequence) or len(scores) != count:
         return f"scores: {scores!r:.60} instead of one for each of the {count} items"
+    if not all(isinstance(score, Real) for score in scores):
+        return f"scores: {scores!r:.60} are not all numbers; give one for each item, or leave the column out"
     for number in range(1, count):
         if not scores[number] < scores[number - 1]:
             return (
@@ -251,6 +271,8 @@ def problem(row: Mapping[str, Any], kind: str, folder: MediaFolder, *, missing: 
         missing: whether a file that is not there is a problem; False for a caller that goes on to open it.
     """
     own = _chain_problem(row) if kind == "ranked" else _texts_problem(row, kind)
+    if own is None and kind == "preference" and _said(row["chosen"]) == _said(row["rejected"]):
+        own = "chosen and rejected: equal, so neither is better; drop the row"
     return own or _media_problem(row, folder, missing=missing)
 
 
@@ -291,9 +313,9 @@ def _tools_problem(tools: Any) -> str | None:
 
 def _media_problem(row: Mapping[str, Any], folder: MediaFolder, *, missing: bool) -> str | None:
     for medium_kind in ("video", "audio", "image"):
+        if (reason := form_problem(row, medium_kind)) is not None:
+            return reason
         column = medium_kind if row.get(medium_kind) is not None else f"{medium_kind}s"
-        if row.get(column) is not None and isinstance(row[column], str) and column.endswith("s"):
-            return f"{column}: a string instead of a list of paths"
         for medium in media_of(row, medium_kind):
             if medium_kind == "image" and is_picture(medium):
                 continue

@@ -48,6 +48,13 @@ RESPONSES = {
 }
 
 
+def as_released(row):
+    """A pair in the form of the data sets that the recipes for text name."""
+    question = {"role": "user", "content": row["prompt"]}
+    own = {name: [question, {"role": "assistant", "content": row[name]}] for name in ("chosen", "rejected")}
+    return {**row, **own, "prompt_id": "x"}
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A folder for each kind of rows, with the splits train and test of four rows; media stand beside them."""
@@ -59,6 +66,8 @@ def data(tmp_path_factory):
             folder.mkdir(parents=True)
             for split in ("train", "test"):
                 rows = [{"prompt": f"what moves in number {i}"} | responses for i in range(4)]
+                if (kind, media) == ("preference", "text"):
+                    rows = [as_released(row) for row in rows]
                 for i, row in enumerate(rows if media == "video" else []):
                     row["videos"] = [f"{split}-{i}.mp4"]
                     write_clip(folder / row["videos"][0], draw(random_scene(rng)), sound=SOUND)

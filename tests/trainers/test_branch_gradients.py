@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from vidalign import losses
+from vidalign.families import FAMILIES
 from vidalign.prefix import RowBatch, SharedPrefix, token_logps
 from vidalign.trainers.adapters import lora_preset
 from vidalign.trainers.branch_gradients import named_matrices
@@ -204,6 +205,14 @@ def test_by_default_three_layers_of_the_language_model(family, trainer_of, pair_
     assert {int(re.search(r"layers\.(\d+)\.", name)[1]) for name in names} == {0, layers // 2, layers - 1}
     assert {re.search(r"(\w+_proj)\.weight$", name)[1] for name in names} == {"o_proj", "down_proj"}
     assert not any("visual" in name or "vision" in name for name in names)
+
+
+@pytest.mark.parametrize(("layers", "expected"), [(1, {0}), (5, {0, 2, 4}), (6, {0, 3, 5})])
+def test_the_first_the_middle_and_the_last_of_them(layers, expected):
+    model = FAMILIES["llama"].tiny_model(num_hidden_layers=layers)
+    names = named_matrices(model, [], FAMILIES["llama"])
+    assert {int(re.search(r"layers\.(\d+)\.", name)[1]) for name in names} == expected
+    assert len(names) == 2 * len(expected)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """DPO on video files: every loss, every kind of reference, and what is logged."""
 
+import itertools
 import json
 import shutil
 
@@ -23,7 +24,8 @@ TRL_LOSSES = [
 def test_every_loss_is_the_same_shared_and_separate(
     loss_type, trainer_of, first_step, moved, assert_same_gradients
 ):
-    settings = {"loss_type": [loss_type], "label_smoothing": 0.1, "dpop_lambda": 5.0}
+    smoothing = 0.1 if loss_type in TRL_LOSSES else 0.0
+    settings = {"loss_type": [loss_type], "label_smoothing": smoothing, "dpop_lambda": 5.0}
     shared = first_step(moved(trainer_of("dpo", **settings)))
     separate = first_step(moved(trainer_of("dpo", share_prefix=False, **settings)))
     assert shared[0] == pytest.approx(separate[0], rel=1e-5, abs=1e-5)
@@ -73,9 +75,11 @@ def test_ipo_is_a_mean_in_trl_and_a_sum_as_it_is_printed(
 
 
 def test_losses_of_ours_are_refused_where_they_are_not_defined(tmp_path):
-    for name in ("dpop", "ipo_sum"):
-        with pytest.raises(ValueError, match=f"'{name}' is not defined for ld_alpha=0.5"):
-            VideoDPOConfig(output_dir=str(tmp_path), loss_type=[name], ld_alpha=0.5, use_cpu=True, bf16=False)
+    for name, setting in itertools.product(("dpop", "ipo_sum"), ("ld_alpha", "label_smoothing")):
+        with pytest.raises(ValueError, match=f"'{name}' is not defined for {setting}=0.25"):
+            VideoDPOConfig(
+                output_dir=str(tmp_path), loss_type=[name], use_cpu=True, bf16=False, **{setting: 0.25}
+            )
 
 
 def test_swapped_pairs_negate_the_margin(trainer_of, pair_rows, moved, first_step):

@@ -12,7 +12,7 @@ from PIL import Image
 from transformers import set_seed
 
 from vidalign.rows import BadRows
-from vidalign.trainers.streams import as_table
+from vidalign.trainers.streams import UnshardedStream, as_table
 
 REPOSITORY = Path(__file__).parents[2]
 METHODS = ("dpo", "synpo", "sft", "ranking", "grpo")
@@ -113,6 +113,30 @@ def test_a_stream_of_images_keeps_its_files(tmp_path):
     assert again.features == table.features
     assert again[0]["images"][0].tobytes() == table[0]["images"][0].tobytes()
     assert again.data.column("images").to_pylist() == table.data.column("images").to_pylist()
+
+
+def test_pictures_beside_the_media_keep_their_files_too(tmp_path):
+    """A decoded picture would be stored again, in another format or with another loss."""
+    from datasets import Features, Value
+    from datasets import Image as ImageFeature
+
+    Image.effect_noise((60, 60), 50).convert("RGB").save(tmp_path / "a.jpg", quality=50)
+    features = Features({"prompt": Value("string"), "poster": ImageFeature()})
+    table = Dataset.from_dict({"prompt": ["a"], "poster": [str(tmp_path / "a.jpg")]}, features=features)
+    again = as_table(table.to_iterable_dataset(), "eval")
+    assert again.features == table.features
+    assert again.data.column("poster").to_pylist() == table.data.column("poster").to_pylist()
+
+
+def test_a_shuffled_stream_has_another_order_in_each_epoch():
+    rows = Dataset.from_dict({"number": range(8)}).to_iterable_dataset()
+    stream = UnshardedStream(rows.shuffle(seed=0, buffer_size=8))
+    orders = []
+    for epoch in (0, 1, 0):
+        stream.set_epoch(epoch)
+        orders.append([row["number"] for row in stream])
+    assert orders[0] == orders[2] != orders[1]
+    assert sorted(orders[1]) == list(range(8))
 
 
 @pytest.mark.parametrize("streamed", [True, False])

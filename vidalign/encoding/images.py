@@ -7,6 +7,7 @@ import os
 import struct
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from vidalign.video.errors import name_of
@@ -19,13 +20,16 @@ def read_image(source: Any) -> Any:
     """A path or the contents of a file -> a PIL image in RGB, turned as its EXIF data say. Arrays pass as they are.
 
     Transparency is laid on white, as transformers does for PIL images, so that it does not matter how a data set stores
-    its pictures.
+    its pictures. Of 16 bits of grey the upper eight are taken: Pillow's own conversion cuts off what is above 255.
 
     Raises:
-        ValueError: a file that cannot be decoded, by name.
+        ValueError: a file that cannot be decoded, by name; or pixels whose white is not known.
     """
     if isinstance(source, Image.Image):
-        return _rgb(source)
+        try:
+            return _rgb(ImageOps.exif_transpose(source))
+        except ValueError as error:
+            raise ValueError(f"an image cannot be used: {error}, or drop the row") from error
     if not isinstance(source, (str, bytes)):
         return source
     try:
@@ -45,11 +49,22 @@ def check_image(source: str | bytes) -> None:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             image.draft("RGB", (1, 1))
             image.load()
+            _refuse_unbounded(image)
     except _UNREADABLE as error:
         raise _unreadable(source, error) from error
 
 
+def _refuse_unbounded(image: Image.Image) -> None:
+    if image.mode in ("I", "F"):
+        raise ValueError(
+            f"mode {image.mode} holds 32-bit numbers and does not say which is white; store 8 bits"
+        )
+
+
 def _rgb(image: Image.Image) -> Image.Image:
+    _refuse_unbounded(image)
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if "A" not in image.getbands() and image.info.get("transparency") is None:
         return image.convert("RGB")
     picture = image.convert("RGBA")

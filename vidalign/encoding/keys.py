@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from vidalign.encoding.images import read_image
-from vidalign.rows import MediaFolder, is_picture, media_of
+from vidalign.rows import MediaFolder, form_problem, is_picture, media_of
 
 KINDS = ("video", "audio", "image")
 COLUMNS = ("video", "videos", "audio", "audios", "image", "images", "vidalign_image", "vidalign_images")
@@ -20,7 +20,13 @@ COLUMNS = ("video", "videos", "audio", "audios", "image", "images", "vidalign_im
 
 
 def held(row: Mapping[str, Any], kind: str) -> list[Any]:
-    """The media of a row in order, by whatever name its column has."""
+    """The media of a row in order, by whatever name its column has.
+
+    Raises:
+        ValueError: columns that do not hold them as they should (`vidalign.rows.form_problem`).
+    """
+    if (reason := form_problem(row, kind)) is not None:
+        raise ValueError(reason)
     return media_of(row, kind) or media_of(row, f"vidalign_{kind}")
 
 
@@ -28,7 +34,7 @@ def sources(row: Mapping[str, Any], kind: str, folder: MediaFolder) -> list[Any]
     """The media of a row, each an existing path or the contents of a file; of images also pictures, as processors get them.
 
     Raises:
-        ValueError: as `MediaFolder.locate`.
+        ValueError: as `held` and `MediaFolder.locate`.
     """
     return [
         read_image(medium) if kind == "image" and is_picture(medium) else folder.locate(medium)

@@ -9,6 +9,7 @@ import torch
 from trl import DPOConfig, DPOTrainer
 
 from vidalign.losses import dpop_loss, ipo_loss
+from vidalign.trainers.incoming import each, whole_conversations
 from vidalign.trainers.preference import PreferenceFields, PreferenceTrainer
 
 OWN_LOSSES = ("dpop", "ipo_sum")
@@ -35,6 +36,7 @@ class VideoDPOConfig(PreferenceFields, DPOConfig):
                 ("f_divergence_type", "reverse_kl"),
                 ("ld_alpha", None),
                 ("use_weighting", False),
+                ("label_smoothing", 0.0),
             ):
                 if getattr(self, name) != neutral:
                     raise ValueError(
@@ -77,8 +79,8 @@ class VideoDPOTrainer(PreferenceTrainer, DPOTrainer):
             ref_model=ref_model,
             args=args,
             data_collator=data_collator,
-            train_dataset=train_dataset,
-            eval_dataset=eval_dataset,
+            train_dataset=whole_conversations(train_dataset, "train"),
+            eval_dataset=each(eval_dataset, whole_conversations),
             processing_class=processing_class,
             **kwargs,
         )

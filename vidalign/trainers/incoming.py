@@ -9,7 +9,7 @@ from datasets import IterableDataset, Value
 from trl.data_utils import extract_prompt
 
 from vidalign.encoding.named_media import Placeholders, text_problem
-from vidalign.rows import DIALOGUE, BadRows, refuse_bad
+from vidalign.rows import DIALOGUE, BadRows, is_messages, refuse_bad, text_of
 
 TEXTS = ("prompt", "chosen", "rejected", "completion", "messages", "conversations")
 
@@ -23,6 +23,45 @@ def each(datasets: Any, function: Callable[[Any, str], Any]) -> Any:
     if isinstance(datasets, dict):
         return {name: function(dataset, name) for name, dataset in datasets.items()}
     return function(datasets, "eval")
+
+
+def whole_conversations(dataset: Any, name: str) -> Any:
+    """Pairs of whole conversations without a `prompt` that repeats one of their turns as text, as the releases of
+    UltraFeedback have it: their prompt is the turns that both begin with. Other pairs as they are.
+
+    Raises:
+        BadRows: rows whose prompt is no such turn; the first are named. Of a stream ValueError, when the row is reached.
+    """
+    if dataset is None or not {"prompt", "chosen", "rejected"} <= set(columns_of(dataset)):
+        return dataset
+    first = next(iter(dataset), None)
+    if first is None or not (isinstance(first["prompt"], str) and is_messages(first["chosen"])):
+        return dataset
+    if isinstance(dataset, IterableDataset):
+
+        def checked(row: Mapping[str, Any], index: int) -> dict[str, Any]:
+            if (reason := _repeated_problem(row)) is not None:
+                raise ValueError(f"row {index} of the {name} dataset: {reason}")
+            return {}
+
+        return dataset.map(checked, with_indices=True, remove_columns=["prompt"])
+    texts = dataset.select_columns(["prompt", "chosen", "rejected"])
+    refuse_bad(f"{name} dataset", map(_repeated_problem, texts))
+    return dataset.remove_columns("prompt")
+
+
+def _repeated_problem(row: Mapping[str, Any]) -> str | None:
+    prompt, chosen, rejected = (row[name] for name in ("prompt", "chosen", "rejected"))
+    for column, value in (("chosen", chosen), ("rejected", rejected)):
+        if not is_messages(value):
+            return f"{column}: {type(value).__name__} instead of a list of messages, as other rows have"
+    shared = zip(chosen[:-1], rejected[:-1], strict=False)
+    if any(one == other and text_of([one]).strip() == str(prompt).strip() for one, other in shared):
+        return None
+    return (
+        "prompt: a string, and chosen and rejected are messages that do not both begin with it as a turn; give it as messages, "
+        "or all three as strings"
+    )
 
 
 def with_prompt(dataset: Any, kind: str, *, name: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +15,8 @@ from trl import ModelConfig, ScriptArguments, TrlParser, get_peft_config, get_qu
 from vidalign.rows import dataset_folder
 
 LOADERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
+_SPLIT = re.compile(r"\w+(\.\w+)*")  # as `datasets` names them
+_PART = re.compile(r"-\d+-of-\d+$")
 
 
 @dataclass
@@ -41,16 +45,14 @@ def load(name: str, config: str | None = None, *, streaming: bool = False) -> An
             raise ValueError(
                 f"dataset_name={name!r}: {suffix or 'no'} ending; known are {', '.join(LOADERS)} and folders"
             )
-        if not os.path.getsize(name):
-            raise ValueError(f"dataset_name={name!r} is empty (0 bytes); write its rows again")
-        return load_dataset(LOADERS[suffix], data_files=name, streaming=streaming)
+        return load_dataset(LOADERS[suffix], data_files=_data_file(name), streaming=streaming)
     if os.path.isdir(name) and os.path.exists(os.path.join(name, "dataset_dict.json")):
         return DatasetDict.load_from_disk(name)
     if os.path.isdir(name) and os.path.exists(os.path.join(name, "dataset_info.json")):
         return DatasetDict({"train": Dataset.load_from_disk(name)})
-    if os.path.isdir(name) and (files := _split_files(name)):
+    if os.path.isdir(name) and (found := _split_files(name)):
         # Named, or `datasets` takes a folder with videos in it for a dataset of videos.
-        suffix = os.path.splitext(next(iter(files.values())))[1]
+        suffix, files = found
         return load_dataset(LOADERS[suffix], data_files=files, streaming=streaming)
     if name.endswith(tuple(LOADERS)):
         raise FileNotFoundError(
@@ -59,18 +61,34 @@ def load(name: str, config: str | None = None, *, streaming: bool = False) -> An
     return load_dataset(name, name=config, streaming=streaming)
 
 
-def _split_files(folder: str) -> dict[str, str]:
-    """Files of rows directly in a folder, by name: `train.jsonl` is the split `train`. One ending only."""
-    found: dict[str, dict[str, str]] = {}
+def _data_file(path: str) -> str:
+    """The path as `datasets` takes it, which reads it as a pattern."""
+    if not os.path.getsize(path):
+        raise ValueError(f"dataset_name: {path!r} is empty (0 bytes); write its rows again")
+    return glob.escape(path)
+
+
+def _split_files(folder: str) -> tuple[str, dict[str, list[str]]] | None:
+    """Ending and files of the rows directly in a folder, by split: `train.jsonl` is the split `train`, and so are the parts
+    `train-00000-of-00002.jsonl` and so on. One ending only; None without any."""
+    found: dict[str, dict[str, list[str]]] = {}
     for name in sorted(os.listdir(folder)):
         stem, suffix = os.path.splitext(name)
-        if suffix in LOADERS and suffix != ".json":
-            found.setdefault(suffix, {})[stem] = os.path.join(folder, name)
+        if suffix.lower() not in LOADERS or suffix.lower() == ".json" or name.startswith("."):
+            continue
+        split = _PART.sub("", stem)
+        if not _SPLIT.fullmatch(split):
+            raise ValueError(
+                f"dataset_name={folder!r}: a split is named by its file, and {name!r} gives no name of letters, digits and "
+                "underscores; rename the file, or give the path of one file instead"
+            )
+        path = _data_file(os.path.join(folder, name))
+        found.setdefault(suffix.lower(), {}).setdefault(split, []).append(path)
     if len(found) > 1:
         raise ValueError(
             f"dataset_name={folder!r} has rows in files of several kinds ({', '.join(found)}); name one file instead"
         )
-    return next(iter(found.values()), {})
+    return next(iter(found.items()), None)
 
 
 def split_of(dataset: Any, split: str, name: str) -> Any:

@@ -10,6 +10,7 @@ import torch
 from trl import DPOConfig, DPOTrainer
 
 from vidalign.losses import SYNPO_VARIANTS, cpo_loss, simper_loss, simpo_loss, synpo_loss
+from vidalign.trainers.incoming import each, whole_conversations
 from vidalign.trainers.preference import PreferenceFields, PreferenceTrainer
 
 REFERENCE_FREE = ("synpo", "simpo", "cpo", "simper")
@@ -123,8 +124,8 @@ class SynPOTrainer(PreferenceTrainer, DPOTrainer):
             model=model,
             args=args,
             data_collator=data_collator,
-            train_dataset=train_dataset,
-            eval_dataset=eval_dataset,
+            train_dataset=whole_conversations(train_dataset, "train"),
+            eval_dataset=each(eval_dataset, whole_conversations),
             processing_class=processing_class,
             reference=False,
             **kwargs,

@@ -18,6 +18,8 @@ from .holes import Account
 SEEK_BEYOND = 2.0  # seconds
 # Formats whose index tells a seek exactly where the key frames are.
 _INDEXED = {"mov", "mp4", "matroska", "webm", "avi"}
+# Formats whose packets' durations are differences of decoding times.
+_DECODING_TIMES = {"mov", "mp4"}
 # Presentation is reordered over a few frames only, so the earliest of the first packets is the first frame.
 FIRST_PACKETS = 64
 
@@ -103,7 +105,7 @@ def scan(container: InputContainer, stream: Stream, start: float = 0.0, end: flo
             pay.
     """
     tick = stream.time_base or Fraction(1, 90_000)
-    if start > SEEK_BEYOND and _INDEXED & set(container.format.name.split(",")):
+    if start > SEEK_BEYOND and _INDEXED & _formats(container):
         origin = origin_of(container, stream)
         # The container seeks by decoding time, which may lie some frames before presentation time: step back.
         for margin in (1.0, 10.0):
@@ -174,8 +176,13 @@ def _collect(
         stamps = np.array([p or 0 for p in pts], dtype=np.int64)
     ticks = stamps - (earliest or 0)
     mask = np.array(usable, dtype=bool) & (ticks >= 0)
-    ends = (ticks + np.array([d or step for d in durations]))[mask]
-    last = float(int(ends.max()) * tick) if ends.size else 0.0
+    last = 0.0
+    if mask.any():
+        shown = int(np.argmax(np.where(mask, ticks, -1)))
+        # MP4 states the time to the next packet in decoding order, which of reordered frames is another frame's: only
+        # behind the last packet it is what is left to show.
+        lasting = int(np.flatnonzero(mask)[-1]) if _DECODING_TIMES & _formats(container) else shown
+        last = float((int(ticks[shown]) + (durations[lasting] or step)) * tick)
     return Timeline(
         ticks,
         np.array(keys, dtype=bool),
@@ -190,6 +197,10 @@ def _collect(
         counted,
         holes,
     )
+
+
+def _formats(container: InputContainer) -> set[str]:
+    return set(container.format.name.split(","))
 
 
 def _past(packet: Packet, origin: int, tick: Fraction, end: float) -> bool:
