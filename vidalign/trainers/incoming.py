@@ -34,7 +34,8 @@ def whole_conversations(dataset: Any, name: str) -> Any:
     """
     if dataset is None or not {"prompt", "chosen", "rejected"} <= set(columns_of(dataset)):
         return dataset
-    first = next(iter(dataset), None)
+    # Of texts alone: media that are features would be decoded.
+    first = next(iter(dataset.select_columns(["prompt", "chosen", "rejected"])), None)
     if first is None or not (isinstance(first["prompt"], str) and is_messages(first["chosen"])):
         return dataset
     if isinstance(dataset, IterableDataset):
