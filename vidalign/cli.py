@@ -34,6 +34,15 @@ class CliError(Exception):
 
 def recipe_names() -> list[str]:
     """Bare names, e.g. `synpo/qwen2_5_vl_7b`, of the training recipes in the installed package."""
+    return [name for name in _names() if not name.endswith("/build")]
+
+
+def build_names() -> list[str]:
+    """Bare names of the files of options for `vidalign build`, e.g. `avc_dpo/build`."""
+    return [name for name in _names() if name.endswith("/build")]
+
+
+def _names() -> list[str]:
     return sorted(
         path.relative_to(RECIPES).with_suffix("").as_posix()
         for path in RECIPES.rglob("*.yaml")
@@ -146,13 +155,14 @@ def list_recipes() -> None:
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     print(f"\n--accelerate: {', '.join(accelerate_names())}")
+    print(f"vidalign build --config: {', '.join(build_names())}")
 
 
 def show_recipe(given: str) -> None:
     if given.removesuffix(".yaml").removeprefix("accelerate/") in accelerate_names():
         path = find_yaml(given, ACCELERATE, accelerate_names(), "an accelerate configuration")
     else:
-        path = find_yaml(given, RECIPES, recipe_names(), "a recipe")
+        path = find_yaml(given, RECIPES, [*recipe_names(), *build_names()], "a recipe")
     print(f"# {path}")
     print(path.read_text("utf-8"), end="")
 

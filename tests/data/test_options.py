@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 
 import pytest
 import yaml
 
+from vidalign import cli as command_line
 from vidalign.data import judge_options
 from vidalign.data.builds import BUILDS
 
@@ -300,3 +302,22 @@ def test_calls_of_a_row(cli, clip, judge, kind, row, options, calls, most):
     assert (code, err) == (0, "") and not judge.asked and state(cli.folder) == before
     assert (int(total["calls"]), int(total.get("at most", total["calls"]))) == (calls, most)
     assert total["dollars"] == "0.00"
+
+
+@pytest.mark.parametrize("name", command_line.build_names())
+def test_the_papers_builds_are_read_from_the_package(name, tmp_path, monkeypatch, capsys):
+    """By their name, from any folder; each of their keys is an option."""
+    monkeypatch.chdir(tmp_path)
+    text = (command_line.RECIPES / f"{name}.yaml").read_text("utf-8")
+    [kind] = set(re.findall(r"vidalign build (\S+)", text))
+    for given in (name, f"recipes/{name}.yaml"):
+        with pytest.raises(SystemExit) as ended:
+            command_line.main(["build", kind, "in", "out", "--config", given, "--print-config"])
+        assert ended.value.code == 0
+        printed = yaml.safe_load(capsys.readouterr().out)
+        for key, value in yaml.safe_load(text).items():
+            assert printed[key] == value
+    # Every value says whose it is.
+    for line in text.splitlines():
+        if re.match(r"\s*\w+: \S", line):
+            assert re.search(r"# (ours|section|Table|the released code)", line), line

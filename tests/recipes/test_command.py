@@ -39,7 +39,8 @@ def test_list(capsys):
         "llava-hf/LLaVA-NeXT-Video-7B-hf",
         "4x 80 GB",
     ]
-    assert lines[-1] == "--accelerate: cpu, ddp, fsdp2, single_gpu, zero2, zero3"
+    assert lines[-2] == "--accelerate: cpu, ddp, fsdp2, single_gpu, zero2, zero3"
+    assert lines[-1] == "vidalign build --config: avc_dpo/build, llava_hound/build"
 
 
 @pytest.mark.parametrize("given", ["avc_dpo/spatial", "avc_dpo/spatial.yaml", "recipes/avc_dpo/spatial.yaml"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
@@ -15,6 +16,7 @@ from vidalign.generate.options import ModelOptions
 from vidalign.llm.question import Judge
 from vidalign.stages.run import Run
 
+_RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 _EPILOG = "A build that was stopped goes on where it was when it is started again."
 
 
@@ -51,6 +53,12 @@ class BuildParser(FunctionParser):
         words = self._of_words(parsed)
         layers: list[judge_options.Layer] = [(self._of_files, str), (words, judge_options.option_of)]
         return judge_options.judge_of(layers, self._tasks)
+
+    def read(self, file: str) -> dict[str, Any]:
+        """As a parser's, also of a file that comes with the package: `avc_dpo/build`, with or without `recipes/` and `.yaml`."""
+        name = file.removesuffix(".yaml").removeprefix("recipes/")
+        own = _RECIPES / f"{name}.yaml"
+        return super().read(str(own) if not Path(file).is_file() and own.is_file() else file)
 
     def keys(self) -> list[str]:
         return [*super().keys(), *judge_options.KEYS]

@@ -57,6 +57,11 @@ BUILDS = {
         "videos -> pairs of a model's captions, asked with an aspect in view and plainly (AVC-DPO)",
         ("principles", "scores"),
     ),
+    "answer-pairs": Build(
+        "vidalign.data.answer_pairs:build_answer_pairs",
+        "captions -> questions -> pairs of a model's answers, by a judge that reads the caption (LLaVA-Hound)",
+        ("quiz", "reward"),
+    ),
     "captions": Build(
         "vidalign.data.recaption:build_captions",
         "people's short captions and the video -> one detailed caption a row, which chains start from",

@@ -28,7 +28,7 @@ class Captions:
 
 def check(name: str, column: str, values: Iterable[Any], *, optional: bool = False) -> None:
     """Raises BadRows, which names the first rows whose value is no text. `optional`: null is none of them."""
-    reasons = (None if optional and value is None else _problem(value) for value in values)
+    reasons = (None if optional and value is None else problem_of(value) for value in values)
     refuse_bad(name, (reason and f"{column}: {reason}" for reason in reasons))
 
 
@@ -49,7 +49,8 @@ def column_of(source: JsonRows | ParquetRows, column: str | None) -> str:
     return column
 
 
-def _problem(value: Any) -> str | None:
+def problem_of(value: Any) -> str | None:
+    """What keeps a value from being a caption; None if nothing does."""
     if value is None:
         return "missing"
     if not isinstance(value, str) and (

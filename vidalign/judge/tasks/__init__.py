@@ -20,6 +20,8 @@ TASKS = (
     "claim_check",
     "principles",
     "scores",
+    "quiz",
+    "reward",
 )
 """`Question.task` of each: by these names judges are named apart."""
 
