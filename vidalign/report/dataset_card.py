@@ -34,7 +34,7 @@ class Card:
     judge: its name; None where none was asked.
     settings: of the command. No key is among them.
     tables: heading -> what is counted -> number. Empty ones are left out.
-    tags, tasks, language: of the Hub. Tasks are its `task_categories`.
+    tags, tasks, language: of the Hub. Tasks are its `task_categories`. Without a language, nothing is said of it.
     loading: further sentences on how to load it.
     paper: title, and number on arXiv if there is one.
     """
@@ -56,7 +56,7 @@ class Card:
         would read the rows of the first from its cache for the second, or for those of an earlier build."""
         rows = [{"split": "train", "path": "train.jsonl"}]
         head = {
-            "language": list(self.language),
+            **({"language": list(self.language)} if self.language else {}),
             "task_categories": list(self.tasks),
             "tags": ["vidalign", *self.tags],
             "configs": [{"config_name": "default", "data_files": rows, "description": f"rows {digest}"}],
