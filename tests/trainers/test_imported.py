@@ -68,10 +68,7 @@ def test_a_pair_trains_as_the_same_row_by_hand(imported, media_folder, trainer_o
         }
         for row, prompt in zip(given, prompts, strict=True)
     ]
-    losses = [
-        losses_of(trainer_of("dpo", rows=rows, max_steps=1, precompute_ref_log_probs=False))
-        for rows in (imported(given), by_hand)
-    ]
+    losses = [losses_of(trainer_of("dpo", rows=rows, max_steps=1)) for rows in (imported(given), by_hand)]
     assert losses[0] == losses[1] and len(losses[0]) == 1
 
 

@@ -278,6 +278,50 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, save, monkeypatch):
     assert build_import(source, tmp_path / "out", format="sharegpt").rows == 1
 
 
+def test_a_file_whose_late_rows_have_more_is_read(tmp_path, save):
+    """`datasets` takes the types from the head of a file: here more than it looks at comes before media, scores and calls."""
+    from datasets import load_dataset
+
+    plain = [{"from": "human", "value": "Describe."}, {"from": "gpt", "value": "many words " * 2000}]
+    call = [plain[0], {"from": "function_call", "value": '{"name": "look", "arguments": {"at": "dog"}}'}]
+    rows = [{"conversations": plain}] * 700
+    rows += [
+        talk(1),
+        {"conversations": call, "tools": "[{}]"},
+        {"conversations": plain, "system": "Be brief."},
+    ]
+    build_import(save(rows), tmp_path / "out", format="sharegpt")
+    assert (tmp_path / "out" / "train.jsonl").stat().st_size > 15e6
+    read = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert len(read) == 703
+    assert [row["id"] for row in read if row["images"]] == ["1"]
+    [called] = [row["messages"][1] for row in read if row["tools"]]
+    assert called["tool_calls"][0]["function"] == {"name": "look", "arguments": {"at": "dog"}}
+
+
+def test_the_order_stays_but_for_the_first_row_with_a_column(tmp_path, save, read_rows):
+    text = {"videos": None, "conversations": [{"from": "human", "value": "What?"}]}
+    rows = [pair(0, **text), pair(1, **text), pair(2), pair(3), pair(4, chosen_score=2, rejected_score=1)]
+    build_import(save(rows), tmp_path / "out", format="sharegpt")
+    ids = [row["id"] for row in read_rows(tmp_path / "out" / "train.jsonl")]
+    assert ids == ["row 0", "row 2", "row 4", "row 1", "row 3"]
+
+
+def test_a_file_that_is_changed_meanwhile_gives_nothing(tmp_path, save, monkeypatch):
+    from vidalign.stages.tables import write_lines
+
+    source = save([pair(0), pair(1)])
+
+    def write(path, rows):
+        source.write_text(json.dumps(pair(0, rejected=" ")) + "\n")
+        write_lines(path, rows)
+
+    monkeypatch.setattr("vidalign.data.imports.build.write_lines", write)
+    with pytest.raises(PipelineError, match="was written to during the build"):
+        build_import(source, tmp_path / "out", format="sharegpt")
+    assert not (tmp_path / "out").exists()
+
+
 # --- the command ----------------------------------------------------------------------------------------------------
 
 

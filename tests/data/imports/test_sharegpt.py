@@ -128,7 +128,8 @@ def test_tools_and_their_calls():
         assistant("A dog and a cat."),
     ]
     call = {"type": "function", "function": json.loads(CALL)}
-    for tools in ([schema], json.dumps([schema])):
+    filled = {**schema, "function": {**schema["function"], "description": None}}  # as Parquet has it
+    for tools in ([schema], json.dumps([schema]), [filled]):
         row = row_of({"messages": turns, "tools": tools})
         assert json.loads(row["tools"]) == [schema]
         assert row["messages"] == [
@@ -145,7 +146,8 @@ def test_tools_and_their_calls():
 
 def test_scores_are_kept():
     row = row_of({**FACTORY, "chosen_score": 4, "rejected_score": 1.5})
-    assert (row["chosen_score"], row["rejected_score"]) == (4, 1.5)
+    assert (row["chosen_score"], row["rejected_score"]) == (4.0, 1.5)
+    assert type(row["chosen_score"]) is float  # one type for all rows, or no table can be made of them
 
 
 @pytest.mark.parametrize(
@@ -201,6 +203,7 @@ def test_no_letter_of_a_text_is_lost(words):
         ({"conversations": [human("<video>"), {"from": "function_call", "value": "look"}]}, "conversations: turn 1", "not JSON"),
         ({"conversations": [human("<video>"), {"from": "function_call", "value": "{}"}]}, "conversations: turn 1", "without a name"),
         ({"conversations": [{"from": "system", "value": "a"}, human("<video>")], "system": "b"}, "system", "another text"),
+        ({"conversations": [human("<video>"), {"from": "function_call", "value": {"name": "look", "arguments": {}}}]}, "conversations: turn 1", "dict instead of a text"),
         ({"tools": "look"}, "tools", "no JSON text"),
         ({"tools": "{}"}, "tools", "no list of schemas"),
         # other kinds

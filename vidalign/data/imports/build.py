@@ -71,6 +71,8 @@ def build_import(
     """Writes preference rows (`prompt`, `chosen`, `rejected`, scores) or supervised ones (`messages`) from a data set in another's
     format, with content blocks where its tags of media stood. Nothing is asked.
 
+    Rows keep their order, but for the few that first have a column or a kind of medium, which stand before the others.
+
     Formats, each with its layout in `vidalign.data.imports`:
     - sharegpt: `conversations` or `messages` of LLaMA-Factory and ms-swift.
     - llava-hound-pairs, llava-hound-captions: what LLaVA-Hound has released.
@@ -127,16 +129,17 @@ def build_import(
     }
 
     def write(path: Path) -> None:
-        write_lines(path, (paths.rewritten(converted.row) for converted in looked.kept()))
-        source.check_unchanged()
+        try:
+            write_lines(path, (paths.rewritten(converted.row) for converted in looked.kept()))
+        finally:
+            source.check_unchanged()  # a row that cannot be read any more is one that was changed
 
     if not run.processes.rank:
         card = _card(reader.about, given, made, loading(paths.media_root, folder.folder))
         folder.open()
         try:
-            with closing(
-                Journal(folder.stages, {}, resume=folder.resume)
-            ):  # its lock: no stage keeps anything
+            # For its lock: there is no stage whose results it would keep.
+            with closing(Journal(folder.stages, {}, resume=folder.resume)):
                 folder.begin()
                 folder.finish(folder.write_with_card(write, card.text))
         finally:
@@ -162,6 +165,8 @@ class _Look:
         self.dropped: Counter[str] = Counter()
         self._bad: set[int] = set()
         self._missing: set[int] = set()
+        self._ahead: dict[int, Converted] = {}
+        self._parts: set[str] = set()
         self._first: dict[str, list[str]] = {"bad": [], "missing": []}
         ids: dict[str, int] = {}
         for index, row in enumerate(source):
@@ -187,13 +192,15 @@ class _Look:
         if converted.kind == "supervised":
             turns = checked["messages"]
             checked = {**checked, "prompt": turns[:-1], "completion": turns[-1:], DIALOGUE: True}
-        if (
-            reason := problem({**checked, **dict.fromkeys(_MEDIA)}, converted.kind, self._folder)
-        ) is not None:
+        reason = problem({**checked, **dict.fromkeys(_MEDIA)}, converted.kind, self._folder)
+        if reason is not None:
             raise BadRow(reason)
         missing = missing_medium({name: checked[name] for name in _MEDIA if name in checked}, self._folder)
         if missing is None:
             self.kinds[converted.kind] += 1
+            if not (parts := _parts(converted.row)) <= self._parts:
+                self._parts |= parts
+                self._ahead[index] = converted
         return missing
 
     def _note(self, what: str, where: set[int], index: int, reason: str) -> None:
@@ -202,9 +209,11 @@ class _Look:
             self._first[what].append(f"row {index}: {reason}")
 
     def kept(self) -> Iterator[Converted]:
-        """The rows that are imported, read again."""
+        """The rows that are imported, read again. First those that bring a column, a kind of medium or a call: `datasets` takes the
+        types of a file from its first 10 MB, and fails at what first comes behind."""
+        yield from self._ahead.values()
         for index, row in enumerate(self._source):
-            if index not in self._bad and index not in self._missing:
+            if not any(index in others for others in (self._bad, self._missing, self._ahead)):
                 yield self._reader.convert(row)
 
     def left_out(self) -> dict[str, tuple[int, str]]:
@@ -243,6 +252,16 @@ class _Look:
         shown = self._first[what]
         more = [f"  ... and {len(where) - len(shown)} more"] if len(where) > len(shown) else []
         return [head, *(f"  {line}" for line in shown), *more, f"  ({remedy})"]
+
+
+def _parts(row: Mapping[str, Any]) -> set[str]:
+    """What a row has of what only some rows have."""
+    turns = row.get("messages") or row["prompt"]
+    return {
+        *row,
+        *(block["type"] for turn in turns for block in turn["content"]),
+        *(key for turn in turns for key in turn),
+    }
 
 
 def _card(about: str, settings: Mapping[str, Any], made: Imported, loading: str) -> Card:

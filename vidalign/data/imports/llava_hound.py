@@ -20,9 +20,8 @@ _ENDINGS = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".gif")
 
 
 def convert_pair(row: Mapping[str, Any], *, ending: str = "") -> Converted:
-    """A row of `video/dpo/sft_dpo_17k.jsonl`: `video`, `prompt`, `chosen` and `rejected` as texts, and perhaps `id`,
-    `chosen_score`, `rejected_score`. The video stands before the prompt, as its training code has it, unless a `<video>` says
-    where.
+    """A row of `sft_dpo_17k.jsonl` as the released `run_dpo.py` reads it: `video`, `prompt`, `chosen` and `rejected` as texts, and
+    perhaps `id`, `chosen_score`, `rejected_score`. The video stands before the prompt, as there, unless a `<video>` says where.
 
     Raises:
         BadRow: see there.

@@ -97,4 +97,4 @@ def _scores(row: Mapping[str, Any]) -> dict[str, Any]:
             f"chosen_score: {chosen} is not above rejected_score, {rejected}, so the row contradicts itself; take it out, or mend "
             "the scores"
         )
-    return given
+    return {name: float(score) for name, score in given.items()}  # one type for all rows

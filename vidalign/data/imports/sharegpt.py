@@ -8,6 +8,7 @@ from typing import Any
 
 from vidalign.data.imports.media import blocks_of, check_tags, media_in, untagged
 from vidalign.data.imports.row import BadRow, Converted, checked_text, preference, supervised
+from vidalign.rows import without_nulls
 
 COLUMNS = ("conversations", "messages")
 _ROLES = {
@@ -213,8 +214,9 @@ def _said(turn: Mapping[str, Any], column: str) -> str:
 
 
 def _calls(content: Any, place: str) -> list[dict[str, Any]]:
+    text = checked_text(content, place)
     try:
-        read = json.loads(content) if isinstance(content, str) else content
+        read = json.loads(text)
     except ValueError as error:
         raise BadRow(f'{place}: a call that is not JSON ({error}); give {{"name", "arguments"}}') from None
     calls = read if isinstance(read, list) else [read]
@@ -241,7 +243,8 @@ def _tools(row: Mapping[str, Any]) -> dict[str, str]:
     if tools is None or tools == "" or tools == []:
         return {}
     try:
-        read = json.loads(tools) if isinstance(tools, str) else tools
+        # Of a list Parquet has filled what one schema lacks and another has with null.
+        read = json.loads(tools) if isinstance(tools, str) else without_nulls(tools)
     except ValueError as error:
         raise BadRow(f"tools: no JSON text ({error}); give a list of schemas, or one as JSON") from None
     if not isinstance(read, list) or not all(isinstance(tool, Mapping) for tool in read):
