@@ -28,28 +28,33 @@ class BuildParser(FunctionParser):
 
     def __init__(self, build: Build, prog: str) -> None:
         self._tasks, self._of_files = build.tasks, judge_options.Settings()
-        skip = ("judge", "options", "logps", "run", "progress", "processes")
+        skip = ("judge", "options", "logps", "run", "progress", "processes", *build.without)
         function = build.load()
         self._samples = "options" in inspect.signature(function).parameters
         settings = [ModelOptions, Run] if self._samples else [Run]
-        super().__init__(function, prog, settings=settings, skip=skip, epilog=_EPILOG)
+        super().__init__(function, prog, settings=settings, skip=skip, epilog=_EPILOG if build.tasks else "")
 
     def add_further(self) -> None:
+        if not self._tasks:
+            return
         group = self.add_argument_group("judge", judge_options.ABOUT)
         for option in judge_options.OPTIONS:
             group.add_argument(option.name, action="append", metavar=option.metavar, help=option.help)
 
     def parse(self, args: Sequence[str]) -> Namespace:
         parsed = super().parse(args)
-        self._of_words(parsed)  # so that a wrong value is told before anything else
+        if self._tasks:
+            self._of_words(parsed)  # so that a wrong value is told before anything else
         return parsed
 
     def arguments(self, parsed: Namespace) -> dict[str, Any]:
         own = super().arguments(parsed)
         return {**own, "options": self.setting(ModelOptions, parsed)} if self._samples else own
 
-    def judge(self, parsed: Namespace) -> Judge:
-        """Who is asked. Raises PipelineError: settings that cannot be, or that would be without effect."""
+    def judge(self, parsed: Namespace) -> Judge | None:
+        """Who is asked, if anybody. Raises PipelineError: settings that cannot be, or that would be without effect."""
+        if not self._tasks:
+            return None
         words = self._of_words(parsed)
         layers: list[judge_options.Layer] = [(self._of_files, str), (words, judge_options.option_of)]
         return judge_options.judge_of(layers, self._tasks)
@@ -61,9 +66,11 @@ class BuildParser(FunctionParser):
         return super().read(str(own) if not Path(file).is_file() and own.is_file() else file)
 
     def keys(self) -> list[str]:
-        return [*super().keys(), *judge_options.KEYS]
+        return [*super().keys(), *(judge_options.KEYS if self._tasks else ())]
 
     def values_of(self, given: dict[str, Any]) -> dict[str, Any]:
+        if not self._tasks:
+            return super().values_of(given)
         judges = {key: given[key] for key in judge_options.KEYS if key in given}
         try:
             self._of_files = judge_options.above(judge_options.of_file(judges), self._of_files)
@@ -72,8 +79,10 @@ class BuildParser(FunctionParser):
         return super().values_of({key: value for key, value in given.items() if key not in judges})
 
     def given(self, parsed: Namespace) -> dict[str, Any]:
-        settings = judge_options.above(self._of_words(parsed), self._of_files)
         own = {key: parsed[key] for key in super().keys()}  # noqa: SIM118
+        if not self._tasks:
+            return own
+        settings = judge_options.above(self._of_words(parsed), self._of_files)
         return {**own, **judge_options.as_file(settings)}
 
     def _of_words(self, parsed: Namespace) -> judge_options.Settings:

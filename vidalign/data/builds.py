@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 class Build:
     """One `vidalign build NAME`.
 
-    function: "module:name". It takes the rows, the output, `judge`, options, and `run`, a `vidalign.stages.Run`; if it samples from
-        a model, also `options`, a `vidalign.generate.options.ModelOptions`. Its docstring says what each is, and so does the
-        help. It is imported when it is called.
+    function: "module:name". It takes the rows, the output, `judge` (if it asks one), options, and `run`, a `vidalign.stages.Run`; if
+        it samples from a model, also `options`, a `vidalign.generate.options.ModelOptions`. Its docstring says what each is, and
+        so does the help. It is imported when it is called.
     help: one line for the list of builds.
-    tasks: what it asks a judge.
+    tasks: what it asks a judge; () for a build that asks none and has no options of one.
+    without: fields of `Run` that are no options of it.
     """
 
     function: str
     help: str
     tasks: tuple[str, ...]
+    without: tuple[str, ...] = ()
 
     def load(self) -> Callable[..., Summary]:
         module, _, name = self.function.partition(":")
@@ -66,5 +68,11 @@ BUILDS = {
         "vidalign.data.recaption:build_captions",
         "people's short captions and the video -> one detailed caption a row, which chains start from",
         ("recaption",),
+    ),
+    "import": Build(
+        "vidalign.data.imports.build:build_import",
+        "data sets in other people's formats -> preference or supervised rows, each of them checked",
+        (),
+        without=("allow_missing", "window"),
     ),
 }

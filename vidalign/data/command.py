@@ -41,10 +41,11 @@ def run(args: argparse.Namespace) -> int:
     processes = Processes.of_launch()
     with Ending() as ending:
         judge = parser.judge(parsed)
-        if not processes.rank:
+        if judge is not None and not processes.rank:
             print(f"judge: {judge!r}", flush=True)
+        asked = {} if judge is None else {"judge": judge}
         run = parser.setting(Run, parsed, progress=True, processes=processes)
-        built = parser.function(**parser.arguments(parsed), judge=judge, run=run)
+        built = parser.function(**parser.arguments(parsed), **asked, run=run)
         if not processes.rank:
             report(built, parsed.output)
         if built.estimate is not None and not processes.rank:

@@ -32,7 +32,7 @@ class Card:
     judge: its name; None where none was asked.
     settings: of the command. No key is among them.
     tables: heading -> what is counted -> number. Empty ones are left out.
-    tags, tasks, language: of the Hub. Tasks are its `task_categories`.
+    tags, tasks, language: of the Hub. Tasks are its `task_categories`. Without a language, nothing is said of it.
     loading: further sentences on how to load it.
     paper: title, and number on arXiv if there is one.
     """
@@ -55,7 +55,7 @@ class Card:
         rows = [{"split": "train", "path": "train.jsonl"}]
         head = {
             "pretty_name": self.title,
-            "language": list(self.language),
+            **({"language": list(self.language)} if self.language else {}),
             "task_categories": list(self.tasks),
             "tags": ["vidalign", *self.tags],
             "configs": [{"config_name": "default", "data_files": rows, "description": f"rows {digest}"}],

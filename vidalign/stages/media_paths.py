@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-COLUMNS = ("videos", "video")
+COLUMNS = ("videos", "video", "audios", "audio", "images", "image")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class MediaPaths:
 
 
 def media_paths(rows: Iterable[Mapping[str, Any]], base: Path | None, folder: Path) -> MediaPaths:
-    """Paths start from `folder` if every video with a relative path lies in it; else all stay as they are.
+    """Paths start from `folder` if every medium with a relative path lies in it; else all stay as they are.
 
     Args:
         rows: gone through once.

@@ -116,6 +116,37 @@ class JsonRows:
         return ParquetRows(pa.BufferReader(buffer.getvalue()), self.name, self._path)
 
 
+class JsonArray(JsonRows):
+    """Rows of a file that is one JSON array of objects. Holds all of them in memory.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        PipelineError: no file, or it holds something else.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        path = _existing(Path(path).expanduser())
+        super().__init__(path)
+        try:
+            self._array = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise PipelineError(
+                f"{self.name}: not JSON ({error}); if it has one object a line, end its name in .jsonl"
+            ) from None
+        if not isinstance(self._array, list):
+            raise PipelineError(f"{self.name}: {type(self._array).__name__} instead of an array of rows")
+        for index, row in enumerate(self._array):
+            if not isinstance(row, dict):
+                raise PipelineError(
+                    f"{self.name}: row {index} is {type(row).__name__} instead of an object with columns"
+                )
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        yield from self._array
+
+
 class ParquetRows:
     """Rows of a Parquet file, a row group at a time.
 
@@ -211,10 +242,7 @@ def open_rows(rows: str | os.PathLike[str] | Iterable[Mapping[str, Any]]) -> Jso
         return JsonRows(rows)
     path = Path(rows).expanduser()
     ending = ending_of(path)
-    if not path.is_file():
-        raise PipelineError(
-            f"{str(path)!r} is {'a folder' if path.is_dir() else 'not there'}; give a file of rows"
-        )
+    _existing(path)
     return JsonRows(path) if ending == ".jsonl" else ParquetRows(path)
 
 
@@ -247,6 +275,14 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def _write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]], added: Added) -> None:
     both = ((row, added(index)) for index, row in enumerate(rows))
     write_lines(path, ({**row, **further} for row, further in both if further is not None))
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise PipelineError(
+            f"{str(path)!r} is {'a folder' if path.is_dir() else 'not there'}; give a file of rows"
+        )
+    return path
 
 
 def _folder(path: Path | None) -> Path | None:

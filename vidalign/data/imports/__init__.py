@@ -1,0 +1,1 @@
+"""Data sets in other people's formats -> rows that the trainers take."""
