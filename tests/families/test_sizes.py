@@ -102,3 +102,18 @@ def test_a_frame_of_three_rows_is_no_channel(video_built, clip):
 
     assert len(colours(flat)) == 3
     assert colours(flat) == colours(tall)
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_omni_thinker", "qwen3_omni_moe_thinker"])
+@pytest.mark.parametrize("height", [28, 56, 140])
+def test_omni_processors_take_the_size_that_outranks_the_video_processors(family_named, clip, name, height):
+    """A cap that does not bite changes nothing, also where the checkpoint's video processor says another size."""
+    built = family_named(name)
+    processor = built.family.tiny_processor()
+    processor.video_processor.size = {"shortest_edge": 112 * 112, "longest_edge": 140 * 140}
+    text, video = built.prompt("video"), clip(2, height, height)
+    free = built.family.encode(processor, text, [video])
+    [(_, pixels)] = frame_pixels(free)
+    capped = built.family.encode(processor, text, [video], max_pixels=max(pixels, 84 * 84))
+    assert frame_pixels(capped) == frame_pixels(free)
+    assert free.input_ids == capped.input_ids

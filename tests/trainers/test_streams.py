@@ -122,7 +122,8 @@ def test_pictures_beside_the_media_keep_their_files_too(tmp_path):
 
     Image.effect_noise((60, 60), 50).convert("RGB").save(tmp_path / "a.jpg", quality=50)
     features = Features({"prompt": Value("string"), "poster": ImageFeature()})
-    table = Dataset.from_dict({"prompt": ["a"], "poster": [str(tmp_path / "a.jpg")]}, features=features)
+    held = [str(tmp_path / "a.jpg"), {"bytes": (tmp_path / "a.jpg").read_bytes(), "path": None}]
+    table = Dataset.from_dict({"prompt": ["a", "b"], "poster": held}, features=features)
     again = as_table(table.to_iterable_dataset(), "eval")
     assert again.features == table.features
     assert again.data.column("poster").to_pylist() == table.data.column("poster").to_pylist()
