@@ -8,6 +8,7 @@ import pytest
 from vidalign.cli import main
 from vidalign.data.answer_pairs import build_answer_pairs, draw
 from vidalign.generate.options import ModelOptions
+from vidalign.generate.served import _seed
 from vidalign.judge.tasks.scores import Score
 from vidalign.rows import BadRows, MediaFolder, validate
 from vidalign.stages.errors import MissingRows, PipelineError
@@ -18,10 +19,13 @@ CAPTION = "A red dog runs past a tree and sits."
 
 @pytest.fixture
 def model(judge_server, tmp_path, monkeypatch):
-    """Answers number n of a question is "answer n"."""
+    """Answer number n to a question is "answer n", known by its seed."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    one = SimpleNamespace(answer=lambda number, body: f"answer {number % 6 + 1}")
-    one.server = judge_server.JudgeServer(lambda number, body: one.answer(number, body)).start()
+    seeds = [_seed(0, number) for number in range(6)]
+    one = SimpleNamespace(answer=lambda number, body: f"answer {number}")
+    one.server = judge_server.JudgeServer(
+        lambda _, body: one.answer(seeds.index(body["seed"]) + 1, body)
+    ).start()
     one.options = ModelOptions(server=one.server.url, server_sees=("video",))
     yield one
     one.server.stop()

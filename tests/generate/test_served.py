@@ -14,6 +14,7 @@ from server import JudgeServer, completion
 
 from vidalign.cli import main
 from vidalign.generate import Sample, Sampling, ServedModel, caption_rows
+from vidalign.generate.aspects import ASPECTS
 from vidalign.generate.sample import REVIEW
 from vidalign.judge import BudgetExceeded, JudgeError, LLMJudge
 from vidalign.rows import MediaFolder
@@ -239,3 +240,13 @@ def test_the_command_asks_a_server(serve, clips, tmp_path, monkeypatch, capsys):
 def test_options_that_do_not_go_together(clips, tmp_path, options, said, capsys):
     assert main(["caption", "captioner", str(clips), str(tmp_path / "out.jsonl"), *options]) == 2
     assert said in capsys.readouterr().err and not (tmp_path / "out.jsonl").exists()
+
+
+def test_an_aspect_stands_behind_every_prompt(serve, clips, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    server, out = serve(), tmp_path / "out.jsonl"
+    command = ["caption", "captioner", str(clips), str(out), "--server", server.url, "--server-sees", "video"]
+    assert main([*command, "--prompt", "Describe.", "--aspect", "spatial"]) == 0
+    for request in server.requests:
+        assert content_of(request)[1]["text"] == f"Describe. {ASPECTS['spatial'].prompt}"
+    assert main([*command, "--aspect", "depth"]) == 2 and "aspect='depth'" in capsys.readouterr().err

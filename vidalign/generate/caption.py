@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vidalign.generate.aspects import with_aspect
 from vidalign.generate.options import ModelOptions
 from vidalign.generate.sample import GREEDY, Sampler, Sampling, check_samples
 from vidalign.generate.stage import sampling_stage, turn
@@ -111,6 +112,7 @@ def caption(
     output: str | os.PathLike[str],
     *,
     prompt: Sequence[str] = (),
+    aspect: str | None = None,
     n: int = 1,
     temperature: float = 0.0,
     top_p: float = 1.0,
@@ -133,6 +135,7 @@ def caption(
         output: the .jsonl file to write.
         prompt: put to every video. There may be several, and the video is read once for all; default each row's `prompt`, or
             "Describe the video in detail."
+        aspect: temporal or spatial; behind every prompt stands a request to attend to it above all (AVC-DPO).
         n: samples of each prompt.
         temperature: 0 is greedy.
         top_p: of the tokens sampled from.
@@ -158,7 +161,9 @@ def caption(
         lambda: options.sampler(model, folder, n),
         rows,
         output,
-        prompts=prompt,
+        prompts=prompt
+        if aspect is None
+        else [with_aspect(text, aspect) for text in list(prompt) or [PROMPT]],
         n=n,
         sampling=sampling,
         folder=folder,
