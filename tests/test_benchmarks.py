@@ -94,5 +94,5 @@ def test_make_bench_goes_on_after_one_that_fails(make):
 def test_make_bench_names_what_there_is(make):
     done = make("ONLY=decoding")
     assert done.returncode != 0
-    assert "no benchmark decoding; there are: chains decode grpo" in done.stdout
+    assert "no benchmark decoding; there are: candidates chains decode grpo" in done.stdout
     assert "ran " not in done.stdout

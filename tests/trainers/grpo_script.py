@@ -41,3 +41,4 @@ trainer = Fixed(
     args=VideoGRPOConfig(**settings, use_cpu=True, bf16=False, report_to=[], logging_steps=1),
 )
 trainer.train(resume_from_checkpoint=resume)
+trainer.end()
