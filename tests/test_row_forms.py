@@ -52,25 +52,10 @@ def test_one_of_two_columns_may_be_empty(columns, tmp_path):
     assert problem({**PAIR, **columns}, "preference", MediaFolder(tmp_path)) is None
 
 
-def said(text, **more):
-    return [{"role": "assistant", "content": text, **more}]
-
-
-@pytest.mark.parametrize(
-    ("chosen", "rejected", "equal"),
-    [
-        ("a dog", "a dog", True),
-        ("a dog", " a dog\n", True),
-        ("a dog", "a dog.", False),
-        (said("a dog"), [{"role": "assistant", "content": [{"type": "text", "text": "a dog"}]}], True),
-        (said("", tool_calls=[{"name": "f"}]), said("", tool_calls=[{"name": "g"}]), False),
-    ],
-)
-def test_equal_responses(chosen, rejected, equal):
-    prompt = "Describe it." if isinstance(chosen, str) else [{"role": "user", "content": "Describe it."}]
-    row = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
-    expected = "chosen and rejected: equal, so neither is better; drop the row" if equal else None
-    assert problem(row, "preference", MediaFolder()) == expected
+@pytest.mark.parametrize("rejected", ["a dog", " a dog\n", "a cat"])
+def test_equal_responses_are_a_pair_as_in_trl(rejected):
+    row = {"prompt": "Describe it.", "chosen": "a dog", "rejected": rejected}
+    assert problem(row, "preference", MediaFolder()) is None
 
 
 @pytest.mark.parametrize(

@@ -271,8 +271,6 @@ def problem(row: Mapping[str, Any], kind: str, folder: MediaFolder, *, missing: 
         missing: whether a file that is not there is a problem; False for a caller that goes on to open it.
     """
     own = _chain_problem(row) if kind == "ranked" else _texts_problem(row, kind)
-    if own is None and kind == "preference" and _said(row["chosen"]) == _said(row["rejected"]):
-        own = "chosen and rejected: equal, so neither is better; drop the row"
     return own or _media_problem(row, folder, missing=missing)
 
 
