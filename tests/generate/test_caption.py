@@ -304,31 +304,17 @@ def test_what_cannot_be_is_one_message(videos, tmp_path, capsys, words, said):
 
 
 def test_two_processes_write_what_one_does(saved_model, clips, tmp_path):
-    given = [
-        saved_model("qwen2_5_vl"),
-        str(clips),
-        "OUT",
-        "--prompt",
-        "describe",
-        "--max-new-tokens",
-        "4",
-    ]
-    given += ["--device", "cpu", "--dtype", "float32"]
-    written = []
-    for processes in (1, 2):
-        out = tmp_path / f"{processes}.jsonl"
-        config = str(ROOT / "recipes" / "accelerate" / "cpu.yaml")
-        launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", config]
-        launch += ["--num_processes", str(processes), "--main_process_port", "0"]
-        command = [
-            *launch,
-            "-m",
-            "vidalign.generate",
-            *(str(out) if word == "OUT" else word for word in given),
-        ]
-        env = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stdout + done.stderr
-        written.append(read(out))
+    outs = [tmp_path / "1.jsonl", tmp_path / "2.jsonl"]
+    given = ["--prompt", "describe", "--max-new-tokens", "4", "--device", "cpu", "--dtype", "float32"]
+    one, two = ([saved_model("qwen2_5_vl"), str(clips), str(out), *given] for out in outs)
+    assert main(["caption", *one]) == 0
+    config = str(ROOT / "recipes" / "accelerate" / "cpu.yaml")
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", config]
+    launch += ["--num_processes", "2", "--main_process_port", "0", "-m", "vidalign.generate", *two]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(launch, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    written = [read(out) for out in outs]
+    for processes, out in enumerate(outs, 1):
         assert len(list(Path(f"{out}.stages").glob("caption.*.jsonl"))) == processes
     assert written[0] == written[1] and len(written[0]) == 6

@@ -15,8 +15,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 def launch(settings, processes, **environment):
     config = REPOSITORY / "recipes" / "accelerate" / "cpu.yaml"
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config)]
-    command += ["--num_processes", str(processes), "--main_process_port", "0"]
+    command = [sys.executable]
+    if processes > 1:  # one needs no launcher, which takes seconds to load
+        command += ["-m", "accelerate.commands.launch", "--config_file", str(config)]
+        command += ["--num_processes", str(processes), "--main_process_port", "0"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", **environment}
     script = str(Path(__file__).with_name("grpo_script.py"))
     return subprocess.run(
