@@ -271,9 +271,13 @@ def _load(path: str, revision: str | None, dtype: Any) -> Any:
 def _seed(seed: int, prompts: Sequence[EncodedPrompt]) -> int:
     """Of a batch, by its prompts too: with one seed for all, every batch would draw the same random numbers."""
     digest = hashlib.sha256(repr((seed, [prompt.input_ids for prompt in prompts])).encode())
+    numbers: dict[int, int] = {}
     for prompt in prompts:
         for tensor in prompt.media.values():
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+            met = id(tensor) in numbers
+            digest.update(numbers.setdefault(id(tensor), len(numbers)).to_bytes(4, "big"))
+            if not met:  # of prompts on one video the first brings it
+                digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return int.from_bytes(digest.digest()[:7], "big")
 
 
