@@ -1,6 +1,7 @@
 """Samples of a model on this machine: those that stock generation gives on the same prompt, and what failed by row."""
 
 import copy
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from vidalign.encoding import VideoSampling
 from vidalign.families import FAMILIES
 from vidalign.generate import LocalModel, Sampling
+from vidalign.generate.local import version_of
 from vidalign.generate.sample import review_of
 from vidalign.prefix import generate
 from vidalign.rows import MediaFolder
@@ -262,3 +264,9 @@ def test_fewer_frames_change_what_a_contrast_says_and_not_the_plain_answer(local
 def test_a_contrast_below_0_is_refused(bad):
     with pytest.raises(ValueError, match="contrast="):
         Sampling(**bad)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "no-one/nothing", "../gone"])
+def test_a_model_that_is_not_there_is_named(name):
+    with pytest.raises(OSError, match=f"model '{re.escape(name)}': no folder of that name here"):
+        version_of(name)

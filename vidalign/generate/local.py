@@ -301,8 +301,14 @@ def version_of(path: str, revision: str | None = None) -> str:
         from transformers.utils.peft_utils import find_adapter_config_file
 
         # The one or the other comes from the Hub, if there is something newer.
-        if find_adapter_config_file(path, revision=revision) is None:
-            AutoConfig.from_pretrained(path, revision=revision)
+        try:
+            if find_adapter_config_file(path, revision=revision) is None:
+                AutoConfig.from_pretrained(path, revision=revision)
+        except OSError as error:
+            said = str(error).splitlines()[0]
+            raise OSError(
+                f"model {path!r}: no folder of that name here, and not to be had from the Hub: {said}"
+            ) from None
         return commit_of(path, revision) or ""
     digest = hashlib.sha256()
     for entry in sorted(os.scandir(path), key=lambda entry: entry.name):

@@ -114,4 +114,7 @@ class ModelOptions:
             "max_concurrency": self.batch_size * n,
         }
         given = {name: value for name, value in settings.items() if value is not None}
-        return ServedModel(LLMJudge(model, **given), folder=folder)
+        try:
+            return ServedModel(LLMJudge(model, **given), folder=folder)
+        except ValueError as error:
+            raise ValueError(f"server={self.server}: {error}") from None
