@@ -214,7 +214,7 @@ def test_rows_that_cannot_be_are_named_first(tmp_path, rows, model, scripted, ro
 
 @pytest.mark.parametrize(
     "settings",
-    [{"threshold": 1}, {"threshold": 6}, {"questions": 0}, {"n": 1}, {"temperature": 0.0}, {"tries": 0}],
+    [{"threshold": 1}, {"threshold": 6}, {"questions": 0}, {"n": 1}, {"temperature": 0.0}],
 )
 def test_settings_that_cannot_be(tmp_path, rows, model, scripted, settings):
     [name] = settings

@@ -316,3 +316,29 @@ def test_a_broken_video_is_named_and_can_be_left_out(tmp_path, videos, saved_mod
         build_aspect_pairs(videos, tmp_path / "out", **given)
     with pytest.raises(MissingRows, match="cut 2"):
         build_aspect_pairs(videos, tmp_path / "out", **given, run=Run(allow_missing=True))
+
+
+def test_what_was_made_goes_by_the_wording_and_by_the_frames_that_a_judge_is_shown(
+    tmp_path, videos, captioner, scripted, monkeypatch
+):
+    """Each of these makes what is kept stale: the captions, or the scores alone."""
+    script = scripted(judged())
+
+    def build(name, resume="go-on", **shown):
+        judge = script.judge(**{"sees": ("image",), **shown})
+        given = {"model": "captioner", "aspect": ["temporal"], "options": captioner.options}
+        build_aspect_pairs(videos, tmp_path / name, judge, **given, run=Run(resume=resume))
+        counts = len(captioner.server.requests), len(script.asked)
+        captioner.server.requests.clear()
+        script.server.requests.clear()
+        return counts
+
+    assert build("out") == (4, 4)
+    assert build("out") == (0, 0)
+    assert build("out", max_frames=4) == (0, 4)
+    assert build("out", max_frames=4, max_frame_pixels=9999) == (0, 4)
+    assert build("out", sees=("video",)) == (0, 4)
+    # The plain captions are found in the model's own cache, but the stage has been gone through anew.
+    changed = ASPECTS["temporal"]._replace(prompt="Tell it in order of time.")
+    monkeypatch.setitem(ASPECTS, "temporal", changed)
+    assert build("out", sees=("video",))[0] == 2

@@ -18,7 +18,7 @@ from vidalign.generate.aspects import ASPECTS
 from vidalign.generate.sample import REVIEW
 from vidalign.judge import BudgetExceeded, JudgeError, LLMJudge
 from vidalign.rows import MediaFolder
-from vidalign.stages import MissingRows
+from vidalign.stages import MissingRows, Run
 
 DRAWN = Sampling(temperature=1.0, top_p=0.9, top_k=40, max_new_tokens=99, seed=3)
 
@@ -250,3 +250,14 @@ def test_an_aspect_stands_behind_every_prompt(serve, clips, tmp_path, monkeypatc
     for request in server.requests:
         assert content_of(request)[1]["text"] == f"Describe. {ASPECTS['spatial'].prompt}"
     assert main([*command, "--aspect", "depth"]) == 2 and "aspect='depth'" in capsys.readouterr().err
+
+
+def test_another_wording_of_the_second_pass_makes_captions_stale(serve, served, clips, tmp_path, monkeypatch):
+    out, server = tmp_path / "out.jsonl", serve()
+    twice = {"prompts": ["Describe."], "sampling": Sampling(retrospection=True)}
+    for said, requests in ((None, 4), (None, 4), ("Do it better.", 6)):
+        if said:
+            for module in ("sample", "stage"):
+                monkeypatch.setattr(f"vidalign.generate.{module}.REVIEW", said)
+        caption_rows(served(server), clips, out, **twice, run=Run(resume="go-on"))
+        assert len(server.requests) == requests

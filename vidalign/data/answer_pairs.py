@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from vidalign.data.attempts import TRIES, answered
 from vidalign.data.captions import column_of, problem_of
 from vidalign.data.costs import Asks
 from vidalign.data.derived import Built, build_rows, reasons
@@ -23,7 +22,7 @@ from vidalign.judge.tasks import quiz, reward
 from vidalign.judge.tasks.scores import Score
 from vidalign.llm.question import Judge
 from vidalign.report.dataset_card import Card
-from vidalign.rows import media_of, text_of
+from vidalign.rows import text_of
 from vidalign.stages.errors import PipelineError, Unfinished
 from vidalign.stages.run import Run
 from vidalign.stages.tables import JsonRows, ParquetRows, open_rows
@@ -47,7 +46,6 @@ def build_answer_pairs(
     seed: int = 0,
     threshold: int = reward.GOOD,
     self_play: bool = False,
-    tries: int = TRIES,
     media_root: str | os.PathLike[str] | None = None,
     media_allow: Iterable[str] = (),
     options: ModelOptions | None = None,
@@ -75,7 +73,6 @@ def build_answer_pairs(
         seed: of the answers, and of the draws.
         threshold: least points of a good answer (§3.3: 3).
         self_play: chosen is the reference answer and rejected the model's first, without points (Table 3, row 11).
-        tries: times that the judge is asked for usable questions.
         media_root: where relative paths start; default the folder of the file.
         media_allow: a further folder that paths may lead into; there may be several.
         options: how the model is asked.
@@ -84,9 +81,9 @@ def build_answer_pairs(
     Raises:
         PipelineError, BadRows: before any question. MissingRows, JudgeError: see `build_rows`.
     """
-    if questions < 1 or tries < 1 or not reward.LOWEST < threshold <= reward.HIGHEST:
+    if questions < 1 or not reward.LOWEST < threshold <= reward.HIGHEST:
         raise PipelineError(
-            f"questions={questions}, tries={tries}, threshold={threshold}; they must be ≥ 1, ≥ 1, and from "
+            f"questions={questions}, threshold={threshold}; they must be ≥ 1, and from "
             f"{reward.LOWEST + 1} to {reward.HIGHEST}"
         )
     tasks = ("quiz",) if self_play else ("quiz", "reward")
@@ -114,15 +111,13 @@ def build_answer_pairs(
     async def ask(item: dict[str, Any]) -> list[list[str]]:
         if item["questions"]:
             return item["questions"]
-        made = await answered(judge, lambda fault: quiz.question(item["caption"], questions), {}, tries)
-        return [[storable(text) for text in one] for one in made]
+        answer = await judge.ask(quiz.question(item["caption"], questions))
+        if answer.value is None:
+            raise Unfinished(f"quiz: {answer.reason}")
+        return [[storable(text) for text in one] for one in answer.value]
 
     def asking(item: dict[str, Any]) -> list[Asks]:
-        return (
-            []
-            if item["questions"]
-            else [Asks(quiz.question(item["caption"], questions), 250 * questions, most=tries)]
-        )
+        return [] if item["questions"] else [Asks(quiz.question(item["caption"], questions), 250 * questions)]
 
     before = [
         stage_of(_QUESTIONS, ask, {"count": questions}, judge, ("quiz",), run, asking),
@@ -263,17 +258,8 @@ class _Items:
 
     def problem(self, row: Mapping[str, Any]) -> str | None:
         """What is wrong with a row, as "column: reason"; None if nothing is."""
-        if not media_of(row, "video"):
-            return "videos: missing"
-        if media_of(row, "audio"):
-            return "audios: questions are on videos; take this column out"
-        if (reason := self.videos.problem(row)) is not None:
+        if (reason := self.videos.described_problem(row)) is not None:
             return reason
-        for path in self.videos.paths(row):
-            try:
-                self.videos.folder.locate(path)
-            except ValueError as error:
-                return f"videos: {error}"
         if (wrong := problem_of(row.get(self.column))) is not None:
             return f"{self.column}: {wrong}"
         given = row.get("questions")

@@ -7,12 +7,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from vidalign.data.attempts import TRIES, answered
 from vidalign.data.costs import Asks
 from vidalign.data.derived import Built, build_rows, reasons
 from vidalign.data.judged import judge_or_default, names_of, shown_name, storable
 from vidalign.data.sources import open_videos
-from vidalign.data.videos import Videos, check_rows, sees
+from vidalign.data.videos import Videos, check_rows, sees, shown_to
 from vidalign.generate.aspects import ASPECTS, with_aspect
 from vidalign.generate.caption import PROMPT, media_root_of
 from vidalign.generate.options import ModelOptions
@@ -22,8 +21,8 @@ from vidalign.judge.tasks import principles, scores
 from vidalign.llm.media import Medium
 from vidalign.llm.question import Judge, Question
 from vidalign.report.dataset_card import Card
-from vidalign.rows import media_of, text_of
-from vidalign.stages.errors import PipelineError
+from vidalign.rows import text_of
+from vidalign.stages.errors import PipelineError, Unfinished
 from vidalign.stages.run import Run
 from vidalign.stages.tables import JsonRows, ParquetRows
 from vidalign.text.words import words
@@ -46,7 +45,6 @@ def build_aspect_pairs(
     temperature: float = 0.0,
     max_new_tokens: int = 2048,
     seed: int = 0,
-    tries: int = TRIES,
     media_root: str | os.PathLike[str] | None = None,
     media_allow: Iterable[str] = (),
     options: ModelOptions | None = None,
@@ -72,7 +70,6 @@ def build_aspect_pairs(
         temperature: of the captions; 0 is greedy.
         max_new_tokens: of a caption; one that is cut gives no pair.
         seed: of the captions.
-        tries: times that the judge is asked for usable principles or scores.
         media_root: where relative paths start; default the folder of the file.
         media_allow: a further folder that paths may lead into; there may be several.
         options: how the model is asked.
@@ -86,10 +83,8 @@ def build_aspect_pairs(
         raise PipelineError(f"aspect={', '.join(unknown)}; known are {', '.join(ASPECTS)}")
     if not aspects or len(set(aspects)) < len(aspects):
         raise PipelineError(f"aspect={', '.join(aspects)}; give at least one, each once")
-    if tries < 1 or min_gap < 0 or (max_words is not None and max_words < 1):
-        raise PipelineError(
-            f"tries={tries}, min_gap={min_gap}, max_words={max_words}; they must be ≥ 1, ≥ 0, ≥ 1"
-        )
+    if min_gap < 0 or (max_words is not None and max_words < 1):
+        raise PipelineError(f"min_gap={min_gap}, max_words={max_words}; they must be ≥ 0 and ≥ 1")
     judge = judge_or_default(judge, _TASKS if scoring else ())
     if scoring and not all(sees(judge, task) for task in _TASKS):
         raise PipelineError(
@@ -118,7 +113,7 @@ def build_aspect_pairs(
 
     async def work(item: dict[str, Any]) -> dict[str, Any]:
         plain, *others = [samples[0] for samples in item["found"][_CAPTIONS]]
-        judged = _Judged(judge, item["prompt"], videos.media(item["videos"]) if scoring else (), tries)
+        judged = _Judged(judge, item["prompt"], videos.media(item["videos"]) if scoring else ())
         result: dict[str, Any] = {"rows": [], "left_out": [], "counts": {}}
         for name, other in zip(aspects, others, strict=True):
             if (reason := _unfit(plain, other, max_words)) is not None:
@@ -149,8 +144,8 @@ def build_aspect_pairs(
             question
             for name, text in zip(aspects, texts[1:], strict=True)
             for question in (
-                Asks(principles.question(item["prompt"], ASPECTS[name].focus), 500, most=tries),
-                Asks(scores.question(item["prompt"], guessed, [text, texts[0]]), 600, most=tries),
+                Asks(principles.question(item["prompt"], ASPECTS[name].focus), 500),
+                Asks(scores.question(item["prompt"], guessed, [text, texts[0]]), 600),
             )
         ]
 
@@ -169,7 +164,8 @@ def build_aspect_pairs(
         output,
         judge,
         _TASKS if scoring else (),
-        {"build": "aspect-pairs", **settings},
+        # A judge that is shown other frames says other things.
+        {"build": "aspect-pairs", **settings, "videos_shown": shown_to(judge, "scores") if scoring else None},
         lambda built, loading: _card(
             built,
             loading,
@@ -190,8 +186,8 @@ def build_aspect_pairs(
 class _Judged:
     """The scores of one video's captions. Principles are asked for once an aspect."""
 
-    def __init__(self, judge: Judge, request: str, media: tuple[Medium, ...], tries: int) -> None:
-        self.judge, self.request, self.media, self.tries = judge, request, media, tries
+    def __init__(self, judge: Judge, request: str, media: tuple[Medium, ...]) -> None:
+        self.judge, self.request, self.media = judge, request, media
 
     async def scores(self, aspect: str, chosen: str, rejected: str) -> list[scores.Score]:
         """Of the two, in this order, whichever the judge was shown first."""
@@ -204,7 +200,10 @@ class _Judged:
         return [points[order.index(text)] for text in (chosen, rejected)]
 
     async def _answered(self, question: Question[Any]) -> Any:
-        return await answered(self.judge, lambda fault: question, {}, self.tries)
+        answer = await self.judge.ask(question)
+        if answer.value is None:
+            raise Unfinished(f"{question.task}: {answer.reason}")
+        return answer.value
 
 
 class _Items:
@@ -217,17 +216,8 @@ class _Items:
 
     def problem(self, row: Mapping[str, Any]) -> str | None:
         """What is wrong with a row, as "column: reason"; None if nothing is."""
-        if not media_of(row, "video"):
-            return "videos: missing"
-        if media_of(row, "audio"):
-            return "audios: captions are of videos; take this column out"
-        if (reason := self.videos.problem(row)) is not None:
+        if (reason := self.videos.described_problem(row)) is not None:
             return reason
-        for path in self.videos.paths(row):
-            try:
-                self.videos.folder.locate(path)
-            except ValueError as error:
-                return f"videos: {error}"
         given = row.get("prompt")
         if self.prompt is None and given is not None and not isinstance(given, str):
             turns = given if isinstance(given, Sequence) else []

@@ -10,7 +10,7 @@ from vidalign.data.attempts import TRIES
 from vidalign.data.derived import Built, build_rows, reasons
 from vidalign.data.judged import judge_or_default, shown_name, storable
 from vidalign.data.pair_methods import METHODS, Asked, Pair
-from vidalign.data.videos import Videos, check_rows, sees
+from vidalign.data.videos import Videos, check_rows, sees, shown_to
 from vidalign.llm.question import Judge
 from vidalign.report.dataset_card import Card
 from vidalign.rows import is_messages, problem, text_of
@@ -94,7 +94,7 @@ def build_pairs(
         judge,
         chosen_method.tasks,
         # A judge that has been shown the videos says other things than one that has not.
-        {"build": "pairs", **settings, "videos_shown": sighted},
+        {"build": "pairs", **settings, "videos_shown": shown_to(judge, chosen_method.tasks[-1])},
         lambda built, loading: _card(
             shown_name(judge, chosen_method.tasks),
             method,

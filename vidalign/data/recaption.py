@@ -10,7 +10,7 @@ from vidalign.data.attempts import TRIES, answered
 from vidalign.data.columns import add_columns
 from vidalign.data.costs import Asks
 from vidalign.data.judged import judge_or_default, storable
-from vidalign.data.videos import Videos, check_rows, sees, with_readable_videos
+from vidalign.data.videos import Videos, check_rows, sees, shown_to, with_readable_videos
 from vidalign.judge.tasks import prose, recaption
 from vidalign.llm.question import Judge, Question
 from vidalign.rows import media_of
@@ -93,7 +93,7 @@ def build_captions(
         output,
         judge,
         _TASKS,
-        {"build": "captions", "column": column, **bounds, "videos_shown": sighted},
+        {"build": "captions", "column": column, **bounds, "videos_shown": shown_to(judge, "recaption")},
         {CAPTION: ""},
         asks,
         content=videos.fingerprints if sighted else None,

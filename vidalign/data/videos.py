@@ -47,6 +47,21 @@ class Videos:
                 return "videos: bytes, where a build takes the path of a file"
         return None
 
+    def described_problem(self, row: Mapping[str, Any]) -> str | None:
+        """What keeps a row from being one whose videos a model describes; None if nothing does. Their files are there."""
+        if not media_of(row, "video"):
+            return "videos: missing"
+        if media_of(row, "audio"):
+            return "audios: a model is asked about videos; take this column out"
+        if (reason := self.problem(row)) is not None:
+            return reason
+        for path in self.paths(row):
+            try:
+                self.folder.locate(path)
+            except ValueError as error:
+                return f"videos: {error}"
+        return None
+
     def paths(self, row: Mapping[str, Any]) -> list[str]:
         """As the row has them."""
         return [_path_of(medium) for medium in media_of(row, "video")]
@@ -63,6 +78,16 @@ class Videos:
 def sees(judge: Judge, task: str) -> bool:
     """Whether a judge is shown anything of a video's picture with questions of a task."""
     return shown(Medium("video", b""), run_sync(judge.senses(task))) is not None
+
+
+def shown_to(judge: Judge, task: str) -> str | None:
+    """How a judge is shown videos with questions of a task, for settings; None if not at all."""
+    how = shown(Medium("video", b""), run_sync(judge.senses(task)))
+    own = judge.of(task)
+    frames = [
+        str(value) for name in ("max_frames", "max_frame_pixels") if (value := getattr(own, name, None))
+    ]
+    return f"{how} ({' of '.join(frames)})" if how is not None and how.startswith("frames") else how
 
 
 def with_readable_videos(work: Callable[[I], Awaitable[R]]) -> Callable[[I], Awaitable[R]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from vidalign.generate.sample import AsyncSampler, Sample, Sampler, Sampling
+from vidalign.generate.sample import REVIEW, AsyncSampler, Sample, Sampler, Sampling
 from vidalign.stages import Cost, Stage, Unfinished
 
 
@@ -31,7 +31,8 @@ def sampling_stage(
         batch: items at a time, or under way at once.
         settings: what the results depend on besides.
     """
-    own = {**model.settings, "n": n, **asdict(sampling), **(settings or {})}
+    review = {"review": REVIEW} if sampling.retrospection else {}
+    own = {**model.settings, "n": n, **asdict(sampling), **review, **(settings or {})}
 
     def cost(item: Any, found: Mapping[str, Any]) -> Cost:
         calls = n * len(rows(item, found)) * (2 if sampling.retrospection else 1)
